@@ -113,6 +113,9 @@ export const chargesTable = describe('charges', {
   ...origin,
   // What coupons took off: with `amount` the charge before coupons.
   discount_amount: 'decimal',
+  // Both as JSON, with decimals as text; empty where there is nothing.
+  discounts: 'string',
+  makes_up_for: 'string',
 })
 
 export const billingBatchesTable = describe('billing_batches', {

@@ -98,6 +98,15 @@ const chargeSchema: z.ZodType<ChargeWire> = z
     discounts: z
       .exactOptional(z.array(z.object({ code: z.string(), amount: decimal })))
       .describe('What coupons took off; amount is net of it'),
+    makes_up_for: z
+      .exactOptional(
+        z.object({
+          bound: z.enum(['minimum', 'maximum', 'commitment']),
+          amount: decimal,
+          counted: z.array(z.object({ price: z.string(), amount: decimal })),
+        }),
+      )
+      .describe('Of kind commitment: what the charges had to come to, and what they came to by price'),
   })
   .meta({ id: 'Charge' })
 

@@ -3,6 +3,8 @@
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import { lineIdOf } from '../../schemas/billing/billing-batch.js'
+import type { DiscountWire } from '../../schemas/billing/discount.js'
+import type { MadeUpForWire } from '../../schemas/billing/made-up-for.js'
 import { ask, type Question } from './ask.js'
 import type { Batch, Delivery, Journal } from './papers.js'
 import { type Recognition, readRecognition, recognitionOf } from './recognition.js'
@@ -60,6 +62,24 @@ export interface BareLine {
   readonly recorded_at: string
   readonly partition: number
   readonly ledger_sequence: number
+  /** What coupons took off. */
+  readonly discounts?: readonly DiscountWire[]
+  /** Of kind `commitment`. */
+  readonly makes_up_for?: MadeUpForWire
+}
+
+/** As the table has it: both are texts, empty where there is nothing. */
+type WrittenLine = Omit<BareLine, 'discounts' | 'makes_up_for'> & {
+  readonly discounts: string
+  readonly makes_up_for: string
+}
+
+function lineOf({ discounts, makes_up_for, ...line }: WrittenLine): BareLine {
+  return {
+    ...line,
+    ...(discounts === '' ? {} : { discounts: JSON.parse(discounts) as readonly DiscountWire[] }),
+    ...(makes_up_for === '' ? {} : { makes_up_for: JSON.parse(makes_up_for) as MadeUpForWire }),
+  }
 }
 
 export interface ChargeLine extends BareLine {
@@ -133,7 +153,7 @@ function linesOf(charges: readonly ChargeKey[]): Question | undefined {
   const [first] = charges
   if (first === undefined) return undefined
   const query = `SELECT charge_id, corrects, kind, entity_id, currency, quantity, amount, amount_rounded, discount_amount, status, timing, billing_run_id,
-      recorded_at, partition, ledger_sequence
+      recorded_at, partition, ledger_sequence, discounts, makes_up_for
     FROM charges WHERE customer_id = {customer: String} AND subscription_id IN ({subscriptions: Array(String)})
       AND (charge_id IN ({ids: Array(String)}) OR corrects IN ({ids: Array(String)}))
     ORDER BY ledger_sequence, charge_id`
@@ -159,7 +179,7 @@ export async function readLines(
   clickhouse: ClickHouseClient,
   charges: readonly ChargeKey[],
 ): Promise<ReadonlyMap<string, readonly ChargeLine[]>> {
-  const lines = await ask<BareLine>(clickhouse, linesOf(charges))
+  const lines = (await ask<WrittenLine>(clickhouse, linesOf(charges))).map(lineOf)
   const { batches, journals } = await papersOf(clickhouse, lines)
   const drafts = lines.map(line => {
     const journal = journals.find(one => one.charge_id === line.charge_id)

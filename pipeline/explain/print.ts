@@ -201,6 +201,8 @@ function printLine(line: ChargeLine): string {
       : `entry ${journal.journal_id} of ${journal.accounting_date}, ${journal.amount} from ${journal.debit_account} to ${journal.credit_account}`
   const head = [
     `${line.kind} ${line.charge_id}: run ${line.billing_run_id}${batch}, ${line.amount_rounded} ${line.currency}${netOf(line)}`,
+    ...takenOff(line).map(text => `  ${text}`),
+    ...madeUp(line).map(text => `  ${text}`),
     `  ${posted}`,
     ...deliveries.map(one => `  ${wordsOfDelivery(one)}`),
   ]
@@ -222,6 +224,18 @@ function printLine(line: ChargeLine): string {
   return [...head, `deferred ${deferred}, released ${released}, still deferred ${remaining}`, months].join(
     '\n',
   )
+}
+
+function takenOff({ discounts = [], currency }: ChargeLine): string[] {
+  return discounts.map(one => `coupon ${one.code} took ${one.amount} ${currency}`)
+}
+
+function madeUp({ makes_up_for: madeUpFor, amount, currency }: ChargeLine): string[] {
+  if (madeUpFor === undefined) return []
+  const { bound, amount: owed, counted } = madeUpFor
+  const most = bound === 'maximum' ? 'at most' : 'at least'
+  const counts = counted.map(one => `${one.price} ${one.amount}`).join(', ') || 'nothing'
+  return [`${bound}: ${most} ${owed} ${currency}; what counts: ${counts}; the difference is ${amount}`]
 }
 
 function wordsOfDelivery({ connection, state, external_id: id, code }: Delivery): string {

@@ -106,6 +106,14 @@ const line = z.looseObject({
   currency: text,
   billing_run_id: text,
   recorded_at: instant,
+  discounts: z
+    .array(z.object({ code: text, amount }))
+    .optional()
+    .describe('What coupons took off; the amount is net of it'),
+  makes_up_for: z
+    .object({ bound: text, amount, counted: z.array(z.object({ price: text, amount })) })
+    .optional()
+    .describe('Of kind commitment: what the charges had to come to, and what they came to by price'),
   batches: z.array(z.looseObject({ batch_id: text, number: count, of: count })),
   journal: z.looseObject({ journal_id: text, accounting_date: text, amount }).optional(),
   recognition: z

@@ -2,11 +2,13 @@
 // Invariant: one explanation per charge, in the order of the charges.
 
 import { explainAdded } from '../../rating/explain/explain-added.js'
+import { explainCommitment } from '../../rating/explain/explain-commitment.js'
 import { explainCoupons } from '../../rating/explain/explain-coupons.js'
 import { explainOneOff } from '../../rating/explain/explain-one-off.js'
 import { explainRecurring } from '../../rating/explain/explain-recurring.js'
 import { explainUsage } from '../../rating/explain/explain-usage.js'
 import type { Explanation } from '../../rating/explain/explanation.js'
+import { boundSegmentsBefore } from '../../rating/timeline/bound-lines.js'
 import { placeOfOneOff } from '../../rating/timeline/one-off-lines.js'
 import { type SubscriptionPrices, segmentsBefore } from '../../rating/timeline/price-lines.js'
 import type { Charge } from '../../schemas/billing/charge.js'
@@ -66,6 +68,10 @@ function explainSubscription(
   for (const line of prices.oneOff) {
     const { chargeId } = placeOfOneOff(line)
     if (wanted.has(chargeId)) explanations.set(chargeId, explainOneOff(line))
+  }
+  for (const segment of boundSegmentsBefore(prices.bounds, asOfNs)) {
+    const charge = wanted.get(segment.chargeId)
+    if (charge !== undefined) explanations.set(charge.chargeId, explainCommitment(segment, charge))
   }
   for (const line of [...prices.usage.values()].flat()) {
     for (const segment of segmentsBefore(line, asOfNs)) {

@@ -46,6 +46,7 @@ test(
   () => {
     let rated = 0
     let couponed = 0
+    let committed = 0
     forAll(history => {
       const catalog = catalogOf(history)
       const { batches, arrivalMs, middleNs, endNs } = history
@@ -55,13 +56,16 @@ test(
         if (length < batches.length) return
         expectCharges(driven.core.charges(middleNs), answer.charges(middleNs))
         rated += answer.counts.rated
-        couponed += answer.charges(endNs).filter(one => one.wire.discounts !== undefined).length
+        const owed = answer.charges(endNs)
+        couponed += owed.filter(one => one.wire.discounts !== undefined).length
+        committed += owed.filter(one => one.wire.kind === 'commitment').length
       })
     })
     // Histories that rate hardly anything would prove little.
     if (numRuns >= 100) {
       expect(rated).toBeGreaterThan(numRuns)
       expect(couponed).toBeGreaterThan(numRuns / 2)
+      expect(committed).toBeGreaterThan(numRuns / 2)
     }
   },
   timeoutMs,

@@ -14,6 +14,7 @@ import { compareInstants } from '../../schemas/time.js'
 import type { CouponTerms } from '../timeline/coupon-terms.js'
 import { type ChargePlace, placeOfOneOff } from '../timeline/one-off-lines.js'
 import { type Segment, type SubscriptionPrices, segmentsBefore } from '../timeline/price-lines.js'
+import { commitmentCharges } from './commitments.js'
 import { discountsOf } from './coupons.js'
 import { oneOffCharge } from './one-off.js'
 import { recurringCharge } from './recurring.js'
@@ -50,7 +51,8 @@ export function chargesOf(prices: SubscriptionPrices, asOfNs: bigint, usage: Usa
     }
   }
   const net = prices.coupons === undefined ? charges : lessCoupons(prices.coupons, charges, places)
-  return [...net, ...oneOffsOf(prices, asOfNs)].sort(byStartThenPrice)
+  const owed = [...net, ...oneOffsOf(prices, asOfNs)]
+  return [...owed, ...commitmentCharges(prices.bounds, owed, asOfNs)].sort(byStartThenPrice)
 }
 
 /** Coupons take nothing off them. */

@@ -2,6 +2,7 @@
 
 import type { Price } from '../../schemas/catalog/catalog.js'
 import { parseCatalogValue, parsePrice } from '../../schemas/catalog/catalog-parser.js'
+import { commitmentsField, commitmentsOf } from '../../schemas/lifecycle/commitment.js'
 import type { SubscriptionChange, SubscriptionChangeKind } from '../../schemas/lifecycle/lifecycle-event.js'
 import { parseDecimal, type Scaled } from '../../schemas/money/decimal.js'
 import { parseInstant } from '../../schemas/time.js'
@@ -35,6 +36,8 @@ interface ChangeFields {
   readonly timezone?: string
   readonly trialUntil?: string
   readonly subscriptionId?: string
+  /** As an event writes them. */
+  readonly commitments?: readonly Readonly<Record<string, unknown>>[]
 }
 
 /** A change of `sub_1`; version 1 of a plan unless it says another. */
@@ -44,7 +47,7 @@ export function change(
   from: string,
   fields: ChangeFields = {},
 ): SubscriptionChange {
-  const { quantities, until, anchor, trialUntil, subscriptionId, ...same } = fields
+  const { quantities, until, anchor, trialUntil, subscriptionId, commitments, ...same } = fields
   return {
     kind,
     subscriptionId: subscriptionId ?? 'sub_1',
@@ -57,6 +60,9 @@ export function change(
     ...(until === undefined ? {} : { effectiveUntilNs: at(until) }),
     ...(anchor === undefined ? {} : { billingAnchorNs: at(anchor) }),
     ...(trialUntil === undefined ? {} : { trialUntilNs: at(trialUntil) }),
+    ...(commitments === undefined
+      ? {}
+      : { commitments: commitmentsOf(commitmentsField.parse(commitments))! }),
     eventSource: 'test',
     eventId: `e${sequence}`,
     correlationId: '',

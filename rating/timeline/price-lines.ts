@@ -22,6 +22,7 @@ import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { beginninglessNs, compareInstants, endlessNs } from '../../schemas/time.js'
 import { type ServiceCalendar, serviceCalendar } from '../periods/service-period.js'
 import { billedLines } from './billed-lines.js'
+import { type BoundLine, boundLinesOf } from './bound-lines.js'
 import type { CatalogIndex } from './catalog-index.js'
 import { CouponTerms } from './coupon-terms.js'
 import { isSameLine } from './line-terms.js'
@@ -46,6 +47,8 @@ export interface SubscriptionPrices {
   readonly oneOff: readonly PriceLine<OneOffPrice>[]
   /** Undefined: it has no coupon at any time. They cut no line. */
   readonly coupons: CouponTerms | undefined
+  /** What the charges have to come to; empty for most. They cut no line. */
+  readonly bounds: readonly BoundLine[]
 }
 
 /** A line while it may still grow. */
@@ -58,7 +61,8 @@ export function resolvePrices(timeline: Timeline, catalog: CatalogIndex): Subscr
   const { usage, recurring, oneOff } = resolver
   const billed = billedLines(timeline, recurring)
   const coupons = CouponTerms.of(timeline, catalog)
-  return { timeline, usage, recurring: billed, recurringInForce: recurring, oneOff, coupons }
+  const bounds = boundLinesOf(timeline, catalog)
+  return { timeline, usage, recurring: billed, recurringInForce: recurring, oneOff, coupons, bounds }
 }
 
 /** Adds the versions of a timeline in order, so that what stays equal stays one line. */

@@ -5,6 +5,7 @@
 // sequences, cost little. Only plan and overrides depend on the sequences in between: see `#refoldPlan`.
 
 import type { Price } from '../../schemas/catalog/catalog.js'
+import type { Commitment } from '../../schemas/lifecycle/commitment.js'
 import type { SubscriptionChange } from '../../schemas/lifecycle/lifecycle-event.js'
 import type { Scaled } from '../../schemas/money/decimal.js'
 import { endlessNs } from '../../schemas/time.js'
@@ -29,6 +30,10 @@ export interface ResolvedTerms {
   readonly trialUntilNs?: bigint
   /** Codes in the order in which they are taken off; absent: none. */
   readonly coupons?: readonly string[]
+  /** Absent: none. */
+  readonly commitments?: readonly Commitment[]
+  /** Of the `created`, or of the newest `renewed`: when the term began that ends at `effectiveUntilNs`. */
+  readonly termFromNs: bigint
 }
 
 type Status = ResolvedTerms['status']
@@ -60,6 +65,8 @@ export class TermsFold {
   readonly #effectiveUntilNs = new Field<bigint | undefined>(undefined)
   readonly #trialUntilNs = new Field<bigint | undefined>(undefined)
   readonly #coupons = new Field<readonly string[] | undefined>(undefined)
+  readonly #commitments = new Field<readonly Commitment[] | undefined>(undefined)
+  readonly #termFromNs = new Field(0n)
   readonly #entityId = new Field('')
   readonly #contractId = new Field('')
   readonly #correlationId = new Field('')
@@ -84,6 +91,9 @@ export class TermsFold {
     this.#effectiveUntilNs.set(change.effectiveUntilNs, sequence)
     this.#trialUntilNs.set(change.trialUntilNs, sequence)
     this.#coupons.set(change.coupons, sequence)
+    this.#commitments.set(change.commitments, sequence)
+    const beginsTerm = isCreated || change.kind === 'renewed'
+    this.#termFromNs.set(beginsTerm ? change.effectiveFromNs : undefined, sequence)
     this.#entityId.set(change.entityId, sequence)
     this.#contractId.set(change.contractId, sequence)
     this.#correlationId.set(change.correlationId, sequence)
@@ -107,6 +117,7 @@ export class TermsFold {
     const effectiveUntilNs = this.#effectiveUntilNs.value
     const trialUntilNs = this.#trialUntilNs.value
     const coupons = this.#coupons.value
+    const commitments = this.#commitments.value
     if (!this.#isCreated || this.#status.value === 'cancelled') return undefined
     if (effectiveUntilNs !== undefined && effectiveUntilNs <= atNs) return undefined
     return {
@@ -125,6 +136,8 @@ export class TermsFold {
       ...(effectiveUntilNs === undefined || effectiveUntilNs === endlessNs ? {} : { effectiveUntilNs }),
       ...(trialUntilNs === undefined ? {} : { trialUntilNs }),
       ...(coupons === undefined || coupons.length === 0 ? {} : { coupons }),
+      ...(commitments === undefined || commitments.length === 0 ? {} : { commitments }),
+      termFromNs: this.#termFromNs.value,
     }
   }
 

@@ -4,6 +4,7 @@
 // there are gaps where nothing is in force (before the `created`, from `effective_until` on, while cancelled).
 
 import type { Price } from '../../schemas/catalog/catalog.js'
+import { type Commitment, isSameCommitment } from '../../schemas/lifecycle/commitment.js'
 import type { SubscriptionChange } from '../../schemas/lifecycle/lifecycle-event.js'
 import type { Scaled } from '../../schemas/money/decimal.js'
 import { compareInstants, endlessNs } from '../../schemas/time.js'
@@ -106,7 +107,7 @@ function append(versions: Version[], fromNs: bigint, untilNs: bigint, terms: Res
 
 const plainTerms = [
   ...(['sequence', 'status', 'plan', 'planVersion', 'effectiveUntilNs', 'entityId', 'contractId'] as const),
-  ...(['billingAnchorNs', 'firstAnchorNs', 'timezone', 'trialUntilNs'] as const),
+  ...(['billingAnchorNs', 'firstAnchorNs', 'timezone', 'trialUntilNs', 'termFromNs'] as const),
 ]
 
 function sameTerms(a: ResolvedTerms, b: ResolvedTerms): boolean {
@@ -114,6 +115,7 @@ function sameTerms(a: ResolvedTerms, b: ResolvedTerms): boolean {
     plainTerms.every(name => a[name] === b[name]) &&
     sameOverrides(a.priceOverrides, b.priceOverrides) &&
     sameCodes(a.coupons, b.coupons) &&
+    sameCommitments(a.commitments, b.commitments) &&
     sameQuantities(a.quantities, b.quantities)
   )
 }
@@ -126,6 +128,12 @@ const noCodes: readonly string[] = []
 
 function sameCodes(a = noCodes, b = noCodes): boolean {
   return a === b || (a.length === b.length && a.every((code, index) => code === b[index]))
+}
+
+const noCommitments: readonly Commitment[] = []
+
+function sameCommitments(a = noCommitments, b = noCommitments): boolean {
+  return a === b || (a.length === b.length && a.every((one, index) => isSameCommitment(one, b[index]!)))
 }
 
 function sameQuantities(a: ReadonlyMap<string, Scaled>, b: ReadonlyMap<string, Scaled>): boolean {

@@ -14,6 +14,7 @@ import { formatScaled, type Scaled } from '../money/decimal.js'
 import type { Parsed } from '../rejection.js'
 import { formatInstant } from '../time.js'
 import { type Discount, type DiscountWire, discountOf, discountSchema, discountToWire } from './discount.js'
+import { type MadeUpFor, type MadeUpForWire, madeUpForSchema, madeUpForToWire } from './made-up-for.js'
 import { type TaxLine, type TaxLineWire, taxLineOf, taxLineSchema, taxLineToWire } from './tax-line.js'
 
 /** In the order in which packed states number them: new kinds are appended. */
@@ -57,6 +58,8 @@ export interface Charge {
   readonly taxLines?: readonly TaxLine[]
   /** What coupons took off, in their order; with `amount` it adds up to the charge before coupons. Absent: nothing. */
   readonly discounts?: readonly Discount[]
+  /** Of kind `commitment` alone, and of what adjusts it: what it makes up for. */
+  readonly madeUpFor?: MadeUpFor
 }
 
 /** A charge as JSON: in batches, in `simulate --json` and in the ledger's sealed lines. */
@@ -87,6 +90,7 @@ export interface ChargeWire {
   readonly parent_customer_id?: string
   readonly tax_lines?: readonly TaxLineWire[]
   readonly discounts?: readonly DiscountWire[]
+  readonly makes_up_for?: MadeUpForWire
 }
 
 export const servicePeriodSchema = z.object({ from: instantField, until: boundaryField })
@@ -124,6 +128,9 @@ export const chargeSchema = z.object({
     .min(1)
     .optional()
     .meta({ description: 'What coupons took off; amount is net of it.' }),
+  makes_up_for: madeUpForSchema.optional().meta({
+    description: 'Of kind commitment: the bound, and what counted. amount is the one less the other.',
+  }),
 })
 
 /** Keys are always in this order, on which the checksum of a billing batch rests. */
@@ -155,6 +162,7 @@ export function chargeToWire(charge: Charge): ChargeWire {
     ...(charge.parentCustomerId === undefined ? {} : { parent_customer_id: charge.parentCustomerId }),
     ...(charge.taxLines === undefined ? {} : { tax_lines: charge.taxLines.map(taxLineToWire) }),
     ...(charge.discounts === undefined ? {} : { discounts: charge.discounts.map(discountToWire) }),
+    ...(charge.madeUpFor === undefined ? {} : { makes_up_for: madeUpForToWire(charge.madeUpFor) }),
   }
 }
 
@@ -193,5 +201,6 @@ export function chargeOf(wire: z.output<typeof chargeSchema>): Charge {
     ...(wire.parent_customer_id === undefined ? {} : { parentCustomerId: wire.parent_customer_id }),
     ...(wire.tax_lines === undefined ? {} : { taxLines: wire.tax_lines.map(taxLineOf) }),
     ...(wire.discounts === undefined ? {} : { discounts: wire.discounts.map(discountOf) }),
+    ...(wire.makes_up_for === undefined ? {} : { madeUpFor: wire.makes_up_for }),
   }
 }

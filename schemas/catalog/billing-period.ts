@@ -3,6 +3,7 @@
 // period is read back equal. A week and 7 days have the same borders and are not equal: MRR counts 52 weeks a year, and 365 days.
 
 import { z } from 'zod'
+import { parseDecimal, scaledOne } from '../money/decimal.js'
 import { asMap, FieldReader } from './catalog-reader.js'
 import type { Problems } from './catalog-source.js'
 
@@ -94,6 +95,20 @@ export function readBillingPeriod(
   if (found !== undefined) return found
   const message = `The field ${field} is one of ${names.join(', ')}, or so many of them, as { count: 3, unit: month }.`
   return reader.fault(field, 'invalid_value', message)
+}
+
+/** The value of an event's field; undefined where it is no period. */
+export function billingPeriodOfValue(value: unknown): BillingPeriod | undefined {
+  if (typeof value === 'string') return names.find(name => name === value)
+  if (typeof value !== 'object' || value === null) return undefined
+  const { count, unit: said, ...others } = value as { readonly count?: unknown; readonly unit?: unknown }
+  const unit = names.find(name => name === said)
+  const parsed = parseDecimal(typeof count === 'string' ? undefined : count)
+  if (parsed.kind !== 'ok' || parsed.value % scaledOne !== 0n) return undefined
+  const whole = Number(parsed.value / scaledOne)
+  if (unit === undefined || whole < 1 || whole > mostOf[unit] || Object.keys(others).length > 0)
+    return undefined
+  return billingPeriodOf(whole, unit)
 }
 
 export function billingPeriodToWire(period: BillingPeriod): unknown {

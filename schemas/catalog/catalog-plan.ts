@@ -4,6 +4,13 @@
 import { z } from 'zod'
 import { currencyField, nameField, planVersionField } from '../json/wire-fields.js'
 import { minorUnits } from '../money/currency.js'
+import {
+  amountBoundToWire,
+  maximumField,
+  minimumField,
+  readAmountBound,
+  refuseContradiction,
+} from './amount-bound.js'
 import { billingPeriodField, billingPeriodToWire, readBillingPeriod } from './billing-period.js'
 import type { Plan } from './catalog.js'
 import { type MeterScope, priceSchema, priceToWire, readPrices } from './catalog-price.js'
@@ -43,8 +50,15 @@ export function readPlan(
   const rounding = reader.choice('rounding', ['half_up', 'half_even'] as const) ?? 'half_up'
   const minimumWhenSuspended = reader.flag('minimum_when_suspended') ?? false
   const trialDays = readTrial(reader, problems)
+  const faults = problems.count
   const prices = readPrices(reader, 'The plan', scope, problems)
   const phases = readPhases(reader, scope, problems)
+  // A price that is not valid is not told a second time.
+  const all = [...prices, ...(phases ?? []).flatMap(phase => phase.prices)]
+  const sold = problems.count === faults ? new Set(all.map(({ price }) => price)) : undefined
+  const minimum = readAmountBound(reader, 'minimum', sold, problems)
+  const maximum = readAmountBound(reader, 'maximum', sold, problems)
+  refuseContradiction(reader, minimum, maximum)
   reader.refuseOthers('a plan')
   if (id === undefined || version === undefined || currency === undefined || billingPeriod === undefined) {
     return undefined
@@ -52,6 +66,8 @@ export function readPlan(
   return {
     ...{ plan: id, version, currency, billingPeriod, proration, rounding, minimumWhenSuspended },
     ...(trialDays === undefined ? {} : { trialDays }),
+    ...(minimum === undefined ? {} : { minimum }),
+    ...(maximum === undefined ? {} : { maximum }),
     ...(phases === undefined ? {} : { phases }),
     prices,
   }
@@ -67,6 +83,8 @@ export function planToWire(plan: Plan): Wire {
     rounding: plan.rounding,
     ...(plan.minimumWhenSuspended ? { minimum_when_suspended: true } : {}),
     ...(plan.trialDays === undefined ? {} : { trial: { days: plan.trialDays } }),
+    ...(plan.minimum === undefined ? {} : { minimum: amountBoundToWire(plan.minimum) }),
+    ...(plan.maximum === undefined ? {} : { maximum: amountBoundToWire(plan.maximum) }),
     prices: plan.prices.map(priceToWire),
     ...(plan.phases === undefined ? {} : { phases: phasesToWire(plan.phases) }),
   }
@@ -88,6 +106,8 @@ export const planSchema = z.strictObject({
         'Left out: they are not.',
     }),
   trial: trialField.optional(),
+  minimum: minimumField.optional().meta({ description: 'What the charges of a period come to at least.' }),
+  maximum: maximumField.optional().meta({ description: 'What the charges of a period come to at most.' }),
   prices: z.array(priceSchema),
   phases: phasesField.optional(),
 })

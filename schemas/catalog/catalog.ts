@@ -5,6 +5,7 @@
 import type { EventSchema } from '../event-schemas/event-schema.js'
 import type { Rounding, Scaled } from '../money/decimal.js'
 import type { Aggregation } from './aggregations.js'
+import type { AmountBound } from './amount-bound.js'
 import type { BillingPeriod } from './billing-period.js'
 import type { Coupon } from './coupon.js'
 import type { MeterFilters } from './meter-filter.js'
@@ -12,6 +13,7 @@ import type { QuantityModel } from './models/quantity-models.js'
 import type { PriceModel } from './models/registry.js'
 import type { Proration, ProrationRule } from './proration.js'
 
+export type { AmountBound } from './amount-bound.js'
 export type { BillingPeriod } from './billing-period.js'
 export type { Coupon } from './coupon.js'
 export type { MeterFilters } from './meter-filter.js'
@@ -111,6 +113,9 @@ export interface Plan {
   readonly trialDays?: number
   /** In order; absent: none. After the last the plan's own prices hold. */
   readonly phases?: readonly Phase[]
+  /** What its charges of a period come to at least, and at most. Absent: no bound. */
+  readonly minimum?: AmountBound
+  readonly maximum?: AmountBound
   readonly prices: readonly Price[]
 }
 

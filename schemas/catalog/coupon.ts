@@ -92,6 +92,7 @@ export function readAppliesTo(
   reader: FieldReader,
   scope: PriceScope,
   problems: Problems,
+  faultOf = noSuchPrice,
 ): readonly string[] | undefined {
   const items = reader.list('applies_to')
   if (items === undefined) return undefined
@@ -104,8 +105,7 @@ export function readAppliesTo(
     if (price === undefined) continue
     if (prices.has(price))
       problems.add(item, 'duplicate_price', `The price ${shownName(price)} stands twice.`)
-    if (scope !== undefined && !scope.has(price))
-      problems.add(item, 'unknown_price', noSuchPrice(price, scope))
+    if (scope !== undefined && !scope.has(price)) problems.add(item, 'unknown_price', faultOf(price, scope))
     prices.add(price)
   }
   return [...prices]

@@ -19,6 +19,7 @@ import {
   timezoneField,
   wholeField,
 } from '../json/wire-fields.js'
+import { commitmentsField } from './commitment.js'
 import { gates } from './gates.js'
 
 /** Of one subscription at a time. */
@@ -61,6 +62,7 @@ const termFields = {
   billing_anchor: instantField.nullish(),
   trial_until: instantField.nullish(),
   coupons: couponsField,
+  commitments: commitmentsField,
 }
 
 export const createdData = closedObject({

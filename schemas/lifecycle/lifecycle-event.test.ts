@@ -47,6 +47,8 @@ const created = {
   },
 }
 
+const spend = { commitment: 'spend', amount: '100', true_up: 'period_end' }
+
 function refusal(data: object, type = created.type): string {
   const parsed = parse({ ...created, type, data: { ...created.data, ...data } })
   return parsed.kind === 'ok' ? 'ok' : `${parsed.rejection.code} ${parsed.rejection.pointer}`
@@ -86,6 +88,30 @@ test.each<[string, object]>([
   ['invalid_data /data/coupons/2', { coupons: ['SPRING', 'SUMMER', 'SPRING'] }],
   ['invalid_data /data/coupons/0', { coupons: [7] }],
   ['invalid_data /data/coupons', { coupons: 'SPRING' }],
+  ['ok', { commitments: [] }],
+  [
+    'ok',
+    {
+      commitments: [
+        spend,
+        { ...spend, commitment: 'b', period: { count: 2, unit: 'week' }, applies_to: ['u'] },
+      ],
+    },
+  ],
+  ['invalid_data /data/commitments/1', { commitments: [spend, spend] }],
+  ['value_out_of_range /data/commitments/0/amount', { commitments: [{ ...spend, amount: 0 }] }],
+  [
+    'value_out_of_range /data/commitments/0/amount',
+    { commitments: [{ ...spend, amount: `1${'0'.repeat(21)}` }] },
+  ],
+  ['invalid_data /data/commitments/0/period', { commitments: [{ ...spend, period: 'fortnight' }] }],
+  [
+    'invalid_data /data/commitments/0/period',
+    { commitments: [{ ...spend, period: { count: 0, unit: 'day' } }] },
+  ],
+  ['invalid_data /data/commitments/0/true_up', { commitments: [{ ...spend, true_up: 'never' }] }],
+  ['invalid_data /data/commitments/0/applies_to', { commitments: [{ ...spend, applies_to: ['u', 'u'] }] }],
+  ['invalid_data /data/commitments/0/amout', { commitments: [{ ...spend, amout: '1' }] }],
   ['invalid_data /data/subscription_id', { subscription_id: '' }],
   ['invalid_data /data/subscription_id', { subscription_id: undefined }],
   ['invalid_data /data/sequence', { sequence: -1 }],

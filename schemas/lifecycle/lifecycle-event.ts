@@ -20,6 +20,7 @@ import {
   parseChargeAdded,
   parseChargeCancelled,
 } from './charge-event.js'
+import { type Commitment, commitmentsOf } from './commitment.js'
 import { dataOf, textOf } from './event-fields.js'
 import type { Gate } from './gates.js'
 import {
@@ -59,6 +60,8 @@ export interface SubscriptionChange {
   readonly priceOverrides?: readonly Price[]
   /** Codes, in the order in which they are taken off; empty: none any more. */
   readonly coupons?: readonly string[]
+  /** Empty: none any more. */
+  readonly commitments?: readonly Commitment[]
   /** `endlessNs` when there is no end. */
   readonly effectiveUntilNs?: bigint
   readonly entityId?: string
@@ -252,6 +255,7 @@ interface TermData {
   readonly billing_anchor?: bigint | null | undefined
   readonly trial_until?: bigint | null | undefined
   readonly coupons?: readonly string[] | null | undefined
+  readonly commitments?: Parameters<typeof commitmentsOf>[0]
 }
 
 function termsOf(data: TermData, priceOverrides: readonly Price[] | undefined) {
@@ -260,6 +264,7 @@ function termsOf(data: TermData, priceOverrides: readonly Price[] | undefined) {
     quantities: data.quantities == null ? undefined : new Map(Object.entries(data.quantities)),
     priceOverrides,
     coupons: data.coupons ?? undefined,
+    commitments: commitmentsOf(data.commitments),
     entityId: data.entity_id ?? undefined,
     billingAnchorNs: data.billing_anchor ?? undefined,
     // "No trial" is stored as a trial that ended before every instant.

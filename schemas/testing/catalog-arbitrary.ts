@@ -2,7 +2,8 @@
 
 import fc from 'fast-check'
 import { aggregationFacts, aggregations } from '../catalog/aggregations.js'
-import { billingPeriodOf } from '../catalog/billing-period.js'
+import { type AmountBound, largestBound } from '../catalog/amount-bound.js'
+import { type BillingPeriod, billingPeriodOf } from '../catalog/billing-period.js'
 import type {
   Catalog,
   Coupon,
@@ -214,9 +215,40 @@ function plan(meters: readonly Meter[]): fc.Arbitrary<Omit<Plan, 'version'>> {
       { ...(isEndless ? {} : { untilPeriods: 3 }), prices: last },
     ]),
   )
-  return fc
+  const bare = fc
     .tuple(fields, optional('trialDays', fc.constantFrom(1, 14)), optional('phases', phases))
     .map(parts => Object.assign({}, ...parts) as Omit<Plan, 'version'>)
+  return fc.tuple(bare, bound, bound).map(([one, least, more]) => {
+    const ids = one.prices.map(each => each.price)
+    const minimum = least && boundOf(least, ids)
+    // No less than the minimum, and over the same prices.
+    const maximum = more && { ...boundOf(least ?? more, ids), amount: more.amount + (least?.amount ?? 0n) }
+    return {
+      ...one,
+      ...(minimum === undefined ? {} : { minimum }),
+      ...(maximum === undefined ? {} : { maximum }),
+    }
+  })
+}
+
+const bound = fc.option(
+  fc.record({
+    amount: fc.bigInt({ min: 1n, max: largestBound / 2n }),
+    isListed: fc.boolean(),
+    own: ownPeriod,
+  }),
+  { nil: undefined },
+)
+
+function boundOf(
+  { amount, isListed, own }: { amount: bigint; isListed: boolean; own: { billingPeriod?: BillingPeriod } },
+  ids: readonly string[],
+): AmountBound {
+  return {
+    amount,
+    ...(isListed && ids.length > 0 ? { appliesTo: ids } : {}),
+    ...(own.billingPeriod === undefined ? {} : { period: own.billingPeriod }),
+  }
 }
 
 function scaled(text: string): Scaled {

@@ -2,7 +2,7 @@
 // the order in which they arrived does not matter (I3).
 // The `created` come first, then the others, in ascending sequence; each is judged on the changes accepted before it.
 // A change waits while the subscription or its plan is unknown, and is refused when its terms would lack a quantity, when
-// it names a price that no plan has or a coupon that no catalog has, or when its result would have more than 38 digits: it never takes effect in part.
+// it names a price that no plan has or a coupon that no catalog has, when a commitment cannot be kept (commitment-fault.ts), or when its result would have more than 38 digits: it never takes effect in part.
 
 import { beyondRange, mayBeLarge } from '../../../rating/ranges/price-range.js'
 import type { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
@@ -12,6 +12,7 @@ import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-ev
 import { nearestHint, shownName } from '../../../schemas/nearest-name.js'
 import { pointerTo, type Rejection } from '../../../schemas/rejection.js'
 import type { ChangeRecord, ChangeState, SubscriptionRecord } from '../state/records.js'
+import { commitmentFault } from './commitment-fault.js'
 
 export interface Settled {
   readonly record: ChangeRecord
@@ -112,7 +113,10 @@ function judge(
   }
   const unknown = unknownPart(record.change, timeline.versions, catalog)
   if (unknown !== undefined) return { kind: 'parked', rejection: { code: 'unknown_plan', detail: unknown } }
-  const unknownName = priceProblem(record.change, catalog) ?? couponProblem(record.change, catalog)
+  const unknownName =
+    priceProblem(record.change, catalog) ??
+    couponProblem(record.change, catalog) ??
+    commitmentFault(record.change, timeline, catalog)
   if (unknownName !== undefined) return refused(unknownName)
   for (const version of timeline.versions) {
     const missing = missingQuantities(version.terms, catalog)

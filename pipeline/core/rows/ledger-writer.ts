@@ -4,7 +4,8 @@
 import type { TakeMemory } from '../../../schemas/arrow/arrow-ipc.js'
 import { encodeRows } from '../../../schemas/arrow/arrow-rows.js'
 import type { Charge } from '../../../schemas/billing/charge.js'
-import { discountTotal } from '../../../schemas/billing/discount.js'
+import { discountTotal, discountToWire } from '../../../schemas/billing/discount.js'
+import { madeUpForToWire } from '../../../schemas/billing/made-up-for.js'
 import type { MrrMovement } from '../../../schemas/billing/mrr-movement.js'
 import type { Catalog } from '../../../schemas/catalog/catalog.js'
 import { catalogHash } from '../../../schemas/catalog/catalog-hash.js'
@@ -139,14 +140,16 @@ export class LedgerWriter {
   }
 
   charge(charge: Charge): void {
-    const { fromNs: periodFromNs, untilNs: periodUntilNs, ...rest } = charge
+    const { fromNs: periodFromNs, untilNs: periodUntilNs, discounts, madeUpFor, ...rest } = charge
     const row: tables.ChargeRow = {
       ...rest,
       periodFromNs,
       periodUntilNs,
       corrects: charge.corrects ?? '',
       billingRunId: charge.billingRunId ?? '',
-      discountAmount: discountTotal(charge.discounts),
+      discountAmount: discountTotal(discounts),
+      discounts: discounts === undefined ? '' : JSON.stringify(discounts.map(discountToWire)),
+      makesUpFor: madeUpFor === undefined ? '' : JSON.stringify(madeUpForToWire(madeUpFor)),
       recordedAtMs: this.#nowMs,
       ...this.#origin,
     }

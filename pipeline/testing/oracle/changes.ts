@@ -104,6 +104,15 @@ function judge(
   if (!named.every(isSold)) return 'invalid_data'
   const isCoupon = (code: string) => (catalog.coupons ?? []).some(one => one.code === code)
   if (!(change.coupons ?? []).every(isCoupon)) return 'invalid_data'
+  const listed = (change.commitments ?? []).flatMap(one => one.appliesTo ?? [])
+  if (!listed.every(isSold)) return 'invalid_data'
+  const cannotBeKept = inForce.some(({ terms, plan }) =>
+    terms.commitments.some(
+      ({ currency = plan!.currency, trueUp }) =>
+        currency !== plan!.currency || (trueUp === 'term_end' && terms.untilNs === undefined),
+    ),
+  )
+  if (cannotBeKept) return 'invalid_data'
   const lacksQuantity = inForce.some(({ terms, plan }) =>
     everyPhase(plan!)
       .flatMap(of => pricesInForce(of, terms))

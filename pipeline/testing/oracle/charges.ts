@@ -10,6 +10,7 @@ import { minorUnits } from '../../../schemas/money/currency.js'
 import type { Scaled } from '../../../schemas/money/decimal.js'
 import { formatInstant, instantKey } from '../../../schemas/time.js'
 import type { Placed } from './attach.js'
+import { commitmentsOf } from './commitments.js'
 import { discountsOf } from './coupons.js'
 import { owedOnce } from './one-offs.js'
 import { type OneOff, partOf, type Segment, type Subscription, segmentsOf } from './prices.js'
@@ -64,7 +65,14 @@ export function chargesOf(
     const net = { ...wire, amount, amount_rounded: payable(amount, segment.line.plan), discounts: off }
     return { wire: net, events, gross }
   })
-  return [...once, ...ofSegments]
+  const charged = [...once, ...ofSegments]
+  const made = commitmentsOf(
+    subscription,
+    catalog,
+    charged.map(one => one.wire),
+    asOfNs,
+  )
+  return [...charged, ...made.map(wire => ({ wire, events: 0, gross: wire.amount }))]
 }
 
 /** What a whole period costs, prorated over the part of the period in which its terms were in force, net of the discount. */

@@ -3,8 +3,10 @@
 // lower sequences; past effective_until, and while cancelled, nothing is in force.
 
 import type { Price } from '../../../schemas/catalog/catalog.js'
+import type { Commitment } from '../../../schemas/lifecycle/commitment.js'
 import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
 import type { Scaled } from '../../../schemas/money/decimal.js'
+import { endlessNs } from '../../../schemas/time.js'
 
 export interface Terms {
   /** The subscription version: the highest sequence of all. */
@@ -25,6 +27,11 @@ export interface Terms {
   readonly trialUntilNs: bigint | undefined
   /** Codes in the order in which they are taken off. */
   readonly coupons: readonly string[]
+  readonly commitments: readonly Commitment[]
+  /** Of the `created`, or of the last `renewed`. */
+  readonly termFromNs: bigint
+  /** Undefined: no end. */
+  readonly untilNs: bigint | undefined
 }
 
 export function termsAt(changes: readonly SubscriptionChange[], atNs: bigint): Terms | undefined {
@@ -55,6 +62,11 @@ export function termsAt(changes: readonly SubscriptionChange[], atNs: bigint): T
     timezone: last(change => (created(change) ? (change.timezone ?? 'UTC') : undefined))!,
     trialUntilNs: last(change => change.trialUntilNs),
     coupons: last(change => change.coupons) ?? [],
+    commitments: last(change => change.commitments) ?? [],
+    termFromNs: last(change =>
+      created(change) || change.kind === 'renewed' ? change.effectiveFromNs : undefined,
+    )!,
+    untilNs: untilNs === endlessNs ? undefined : untilNs,
   }
 }
 

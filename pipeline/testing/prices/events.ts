@@ -50,7 +50,11 @@ export const told: readonly object[] = [
     coupons: ['WELCOME'],
   }),
   change('bolt', 2, 'cancelled', '2026-02-20T00:00:00Z', {}),
-  change('cora', 1, 'created', '2026-01-01T00:00:00Z', { ...start, trial_until: '2026-01-15T00:00:00Z' }),
+  change('cora', 1, 'created', '2026-01-01T00:00:00Z', {
+    ...start,
+    trial_until: '2026-01-15T00:00:00Z',
+    commitments: [{ commitment: 'spend', amount: '900', true_up: 'period_end' }],
+  }),
   change('cora', 2, 'amended', '2026-02-05T00:00:00Z', { billing_anchor: '2026-02-05T00:00:00Z' }),
   added('acme', 'training', '450', 'one_off'),
   added('bolt', 'goodwill', '12.345', 'credit'),

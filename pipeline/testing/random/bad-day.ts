@@ -3,6 +3,8 @@
 
 import { Buffer } from 'node:buffer'
 import { type Charge, type ChargeWire, chargeToWire } from '../../../schemas/billing/charge.js'
+import type { DiscountWire } from '../../../schemas/billing/discount.js'
+import type { MadeUpForWire } from '../../../schemas/billing/made-up-for.js'
 import type { Catalog } from '../../../schemas/catalog/catalog.js'
 import { stringifyJson } from '../../../schemas/json/json-text.js'
 import type { ChargeRow } from '../../../schemas/tables.js'
@@ -160,6 +162,11 @@ function randomCutoff(dice: Dice, core: PartitionCore, runs: readonly Run[], end
 }
 
 function wireOf(row: ChargeRow): ChargeWire {
-  const { periodFromNs: fromNs, periodUntilNs: untilNs, corrects, ...rest } = row
-  return chargeToWire({ ...rest, fromNs, untilNs, ...(corrects === '' ? {} : { corrects }) } as Charge)
+  const { periodFromNs: fromNs, periodUntilNs: untilNs, corrects, discounts, makesUpFor, ...rest } = row
+  const wire = chargeToWire({ ...rest, fromNs, untilNs, ...(corrects === '' ? {} : { corrects }) } as Charge)
+  return {
+    ...wire,
+    ...(discounts === '' ? {} : { discounts: JSON.parse(discounts) as DiscountWire[] }),
+    ...(makesUpFor === '' ? {} : { makes_up_for: JSON.parse(makesUpFor) as MadeUpForWire }),
+  }
 }

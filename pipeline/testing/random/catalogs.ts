@@ -5,6 +5,7 @@
 
 import fc from 'fast-check'
 import { ExactNumber } from '../../../schemas/money/exact-number.js'
+import { boundsOf, planBounds } from './commitments.js'
 import { meter, meterWire } from './meters.js'
 import { orOneOff } from './one-off-prices.js'
 import type { Pace } from './paces.js'
@@ -210,6 +211,7 @@ const plan = fc.record({
   currency: often('USD', 'EUR', 'JPY', 'BHD'),
   phases,
   trial: mostly<Wire | undefined>(undefined, { days: 1 }, { days: 10 }, { days: 40 }),
+  bounds: planBounds,
   late: mostly(false, true),
 })
 
@@ -266,6 +268,8 @@ export interface CatalogChoice {
   readonly sold: ReadonlySet<unknown>
   /** Codes of coupons. */
   readonly coupons: readonly string[]
+  /** Periods beside those of plans. */
+  readonly periods: readonly unknown[]
   /** The first part is known from the start. */
   readonly parts: readonly CatalogPart[]
 }
@@ -289,13 +293,14 @@ export function catalogOf(shape: Shape, pace: Pace, whole: boolean): CatalogChoi
   const recurring = shape.recurring.map(one => withOwn(one.wire, one.own))
   const prices: Wire[] = [...usage, ...recurring].sort((a, b) => order(a) - order(b))
   const plans = shape.plans.map((one, n) => {
-    const { prices: picks, period, late, phases: ramp, ...rest } = one
+    const { prices: picks, period, late, phases: ramp, bounds, ...rest } = one
     const own = unique([at(usage, picks[0]!), ...picks.map(pick => at(prices, pick))])
     // Two versions of one plan.
     const names = { plan: n === 2 ? 'b' : 'a', version: n === 1 ? 2 : 1 }
     const more = {
       billing_period: at(pace.periods, period),
       phases: phasesOf(ramp, pick => at(prices, pick)),
+      ...boundsOf(bounds, own, pace.own),
     }
     const wire = defined({ ...names, ...rest, ...more, prices: own })
     return {
@@ -322,6 +327,7 @@ export function catalogOf(shape: Shape, pace: Pace, whole: boolean): CatalogChoi
   const names = {
     plans: plans.map(one => one.names),
     coupons: coupons.map(one => one.wire['code'] as string),
+    periods: pace.own,
   }
   return { ...names, prices, sold: soldBy(plans), parts: [initial, ...lateParts] }
 }

@@ -3,6 +3,7 @@
 
 import fc from 'fast-check'
 import { ExactNumber } from '../../../schemas/money/exact-number.js'
+import { commitments } from './commitments.js'
 
 /** An instant is a number of steps of the pace after the start. */
 export const slots = 60
@@ -99,6 +100,7 @@ export const subscription = fc.record({
   entity: seldom(fc.constantFrom('de', 'us')),
   contract: seldom(fc.constant('k1')),
   coupons: sometimes(coupons),
+  commitments: seldom(commitments),
   careless,
 })
 
@@ -125,6 +127,7 @@ export const change = fc.record({
   trial: seldom(fc.oneof(instant, fc.constant(null))),
   entity: seldom(fc.constantFrom('de', 'us')),
   coupons: seldom(coupons),
+  commitments: seldom(commitments),
   careless,
   stranger: fc.constantFrom(...Array<boolean>(15).fill(false), true),
 })

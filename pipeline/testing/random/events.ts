@@ -6,6 +6,7 @@ import { ExactNumber } from '../../../schemas/money/exact-number.js'
 import { formatInstant, later, nsOf } from '../../../schemas/time.js'
 import { type CatalogChoice, unique } from './catalogs.js'
 import { type Chosen, type ExtraChoice, slots, type UsageChoice } from './choices.js'
+import { commitmentsOf } from './commitments.js'
 import { dayMs, type Pace } from './paces.js'
 import { at, defined } from './picks.js'
 
@@ -91,6 +92,7 @@ interface TermChoice {
   readonly trial?: readonly [number, bigint] | null | undefined
   readonly entity?: string | undefined
   readonly coupons?: readonly number[] | undefined
+  readonly commitments?: Parameters<typeof commitmentsOf>[0] | undefined
   readonly careless: boolean
 }
 
@@ -104,7 +106,17 @@ function ofOneLarge<T extends TermChoice>(choice: T, n: number): T {
 
 function termsOf(
   choice: CatalogChoice,
-  { seats: quantity, overrides, until, anchor, trial, entity, coupons, careless: names }: TermChoice,
+  {
+    seats: quantity,
+    overrides,
+    until,
+    anchor,
+    trial,
+    entity,
+    coupons,
+    commitments,
+    careless: names,
+  }: TermChoice,
   clock: Clock,
 ): Wire {
   const picked = overrides === undefined ? undefined : unique(overrides.map(pick => at(choice.prices, pick)))
@@ -118,6 +130,14 @@ function termsOf(
     trial_until: instantOf(trial),
     entity_id: entity,
     coupons: coupons?.map(n => `C${n}`).filter(code => names || choice.coupons.includes(code)),
+    commitments:
+      commitments &&
+      commitmentsOf(
+        commitments,
+        until != null || names,
+        price => names || choice.sold.has(price),
+        choice.periods,
+      ),
   }
 }
 
