@@ -4,15 +4,15 @@
 import { Exact } from '../../../rating/testing/exact.js'
 import { exactly, slowModel, toPlaces } from '../../../rating/testing/slow-oracle.js'
 import type { ChargeWire } from '../../../schemas/billing/charge.js'
-import type { Catalog, Plan, Price, RecurringPrice } from '../../../schemas/catalog/catalog.js'
+import type { Catalog, Price, RecurringPrice } from '../../../schemas/catalog/catalog.js'
 import { stableId } from '../../../schemas/identifiers.js'
-import { minorUnits } from '../../../schemas/money/currency.js'
 import type { Scaled } from '../../../schemas/money/decimal.js'
 import { formatInstant, instantKey } from '../../../schemas/time.js'
 import type { Placed } from './attach.js'
 import { commitmentsOf } from './commitments.js'
 import { discountsOf } from './coupons.js'
 import { owedOnce } from './one-offs.js'
+import { payable } from './payable.js'
 import { type OneOff, partOf, type Segment, type Subscription, segmentsOf } from './prices.js'
 import { termsAt } from './terms.js'
 import { type Total, usageTotal } from './usage.js'
@@ -151,9 +151,4 @@ function wireOfOneOff(subscription: Subscription, one: OneOff): ChargeWire {
     currency: plan.currency,
     status: 'closed',
   }
-}
-
-/** The amount in the currency's minor unit, half away from zero unless the plan says half to even. */
-export function payable(amount: string, { currency, rounding }: Plan): string {
-  return Exact.of(amount).toPlaces(minorUnits(currency)!, rounding === 'half_even' ? 'even' : 'away')
 }

@@ -4,9 +4,10 @@
 import { Exact } from '../../../rating/testing/exact.js'
 import { slowAmount } from '../../../rating/testing/slow-oracle.js'
 import type { Catalog, Plan } from '../../../schemas/catalog/catalog.js'
-import { keptShare, payable, wholePeriod } from './charges.js'
+import { keptShare, wholePeriod } from './charges.js'
 import { mrrOf } from './movements.js'
 import { owedOnce } from './one-offs.js'
+import { payable } from './payable.js'
 import { type Line, never, type OneOff } from './prices.js'
 
 export function isTooLarge(lines: readonly Line[], oneOffs: readonly OneOff[], catalog: Catalog): boolean {
