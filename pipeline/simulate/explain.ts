@@ -66,8 +66,9 @@ function explainSubscription(
     }
   }
   for (const line of prices.oneOff) {
-    const { chargeId } = placeOfOneOff(line)
-    if (wanted.has(chargeId)) explanations.set(chargeId, explainOneOff(line))
+    const charge = wanted.get(placeOfOneOff(line).chargeId)
+    if (charge === undefined) continue
+    explanations.set(charge.chargeId, explainCoupons(explainOneOff(line), charge, line.rounding))
   }
   for (const segment of boundSegmentsBefore(prices.bounds, asOfNs)) {
     const charge = wanted.get(segment.chargeId)

@@ -50,19 +50,14 @@ export function chargesOf(prices: SubscriptionPrices, asOfNs: bigint, usage: Usa
       }
     }
   }
-  const net = prices.coupons === undefined ? charges : lessCoupons(prices.coupons, charges, places)
-  const owed = [...net, ...oneOffsOf(prices, asOfNs)]
+  for (const line of prices.oneOff.filter(one => one.fromNs < asOfNs)) {
+    const { quantity, amount } = oneOffCharge(line)
+    const place = placeOfOneOff(line)
+    charges.push(chargeOfSegment(place, quantity, amount, asOfNs))
+    places.push(place)
+  }
+  const owed = prices.coupons === undefined ? charges : lessCoupons(prices.coupons, charges, places)
   return [...owed, ...commitmentCharges(prices.bounds, owed, asOfNs)].sort(byStartThenPrice)
-}
-
-/** Coupons take nothing off them. */
-function oneOffsOf({ oneOff }: SubscriptionPrices, asOfNs: bigint): Charge[] {
-  return oneOff
-    .filter(line => line.fromNs < asOfNs)
-    .map(line => {
-      const { quantity, amount } = oneOffCharge(line)
-      return chargeOfSegment(placeOfOneOff(line), quantity, amount, asOfNs)
-    })
 }
 
 type Place = Pick<Segment, 'line' | 'version'>
@@ -81,6 +76,7 @@ function lessCoupons(coupons: CouponTerms, charges: readonly Charge[], places: r
         dueNs: dueAt(charge),
         period: `${period.fromNs} ${period.untilNs}`,
         coupons: coupons.inForce(version, charge.fromNs),
+        isOnlyIfListed: charge.kind === 'one_off',
       }
     }),
   )

@@ -27,6 +27,8 @@ export interface Discountable {
   readonly period: string
   /** Those in force at the start of its segment, by their place in the terms. */
   readonly coupons: readonly (Coupon | undefined)[]
+  /** Of a one-off price: only a coupon that lists it takes something off. */
+  readonly isOnlyIfListed?: boolean
 }
 
 /** What is left of a charge while coupons are taken off. */
@@ -63,7 +65,12 @@ function takeOff(due: readonly Open[], taken: Map<string, Scaled>): void {
       if (coupon !== undefined) here.set(coupon.code, coupon)
     }
     for (const [code, coupon] of [...here].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      const its = due.filter(one => one.coupons[place]?.code === code && appliesTo(coupon, one))
+      const its = due.filter(
+        one =>
+          one.coupons[place]?.code === code &&
+          appliesTo(coupon, one) &&
+          (coupon.appliesTo !== undefined || one.isOnlyIfListed !== true),
+      )
       if (coupon.percentOff === undefined)
         for (const alike of groups(its, one => one.currency).values()) takeAmount(coupon, alike, taken)
       else for (const one of its) take(one, code, divideRounded(one.left * coupon.percentOff, wholePercent))

@@ -84,12 +84,16 @@ test(
         for (const row of rows) {
           const charge = all.find(one => one.charge_id === row['x_ChargeId'])!
           const isCorrection = dueMonth(charge) !== dueMonth({ ...charge, corrects: '' })
-          for (const cost of ['BilledCost', 'ContractedCost', 'EffectiveCost', 'ListCost'])
+          for (const cost of ['BilledCost', 'ContractedCost', 'EffectiveCost'])
             expect(new Exact(row[cost]!).eq(charge.amount_rounded)).toBe(true)
+          const list = new Exact(charge.amount_rounded).plus(charge.discount_amount)
+          expect(new Exact(row['ListCost']!).eq(list)).toBe(true)
+          const isCredit =
+            charge.kind === 'credit' || (charge.kind === 'commitment' && new Exact(charge.amount).lt(0))
           expect(row).toMatchObject({
             BillingAccountName: charge.customer_id === 'a' ? 'Acme' : null,
             BillingPeriodStart: `${dueMonth(charge)}-01 00:00:00.000000000`,
-            ChargeCategory: charge.kind === 'credit' ? 'Credit' : charge.meter === '' ? 'Purchase' : 'Usage',
+            ChargeCategory: isCredit ? 'Credit' : charge.meter === '' ? 'Purchase' : 'Usage',
             ChargeFrequency:
               charge.meter !== ''
                 ? 'Usage-Based'

@@ -35,8 +35,8 @@ export function chargesOf(
   const segments = subscription.billed.flatMap(line => segmentsOf(line, asOfNs))
   const once = subscription.oneOffs
     .filter(one => one.atNs < asOfNs)
-    .map(one => wireOfOneOff(subscription, one))
-    .map(wire => ({ wire, events: 0, gross: wire.amount }))
+    .map(one => ({ plan: one.plan, wire: wireOfOneOff(subscription, one) }))
+    .map(one => ({ ...one, events: 0, gross: one.wire.amount }))
   const owed = segments.flatMap(segment => {
     const { price } = segment.line
     const total =
@@ -47,25 +47,25 @@ export function chargesOf(
     const isNothing = total.events === 0 && total.quantity === '0' && total.amount === '0'
     if (price.kind === 'usage' && isNothing) return []
     return {
-      segment,
+      plan: segment.line.plan,
       wire: wireOf(subscription, segment, total, asOfNs),
       events: total.events,
       gross: total.amount,
     }
   })
+  const all = [...once, ...owed]
   const discounts = discountsOf(
     subscription,
     catalog,
-    owed.map(one => one.wire),
+    all.map(one => one.wire),
   )
-  const ofSegments = owed.map(({ segment, wire, events, gross }, n) => {
+  const charged = all.map(({ plan, wire, events, gross }, n) => {
     const off = discounts[n]!
     if (off.length === 0) return { wire, events, gross }
     const amount = toPlaces(off.reduce((left, one) => left.minus(one.amount), Exact.of(gross)))
-    const net = { ...wire, amount, amount_rounded: payable(amount, segment.line.plan), discounts: off }
+    const net = { ...wire, amount, amount_rounded: payable(amount, plan), discounts: off }
     return { wire: net, events, gross }
   })
-  const charged = [...once, ...ofSegments]
   const made = commitmentsOf(
     subscription,
     catalog,

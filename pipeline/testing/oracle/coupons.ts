@@ -100,6 +100,7 @@ function settle(due: readonly Left[], spent: Map<string, Exact>): void {
       const its = due
         .filter(each => each.coupons[place]?.code === code && isFor(coupon, each.wire))
         .filter(each => each.wire.currency === currency)
+        .filter(each => each.wire.kind !== 'one_off' || coupon.appliesTo !== undefined)
         .sort((a, b) => (key(a) < key(b) ? -1 : 1))
       const shares =
         coupon.percentOff === undefined

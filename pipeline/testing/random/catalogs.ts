@@ -233,7 +233,7 @@ const coupon = fc.record({
     undefined,
     ['base'],
     ['ua', 'seats'],
-    ['ub', 'uc', 'base'],
+    ['ub', 'uc', 'base', 'setup'],
   ),
   duration_periods: often(undefined, 1, 2),
   dates: mostly<Wire>(

@@ -57,6 +57,7 @@ export interface ChargeRow {
   readonly quantity: string
   readonly amount: string
   readonly amount_rounded: string
+  readonly discount_amount: string
   readonly currency: string
   readonly corrects: string
 }
@@ -79,8 +80,10 @@ export const charges: fc.Arbitrary<ChargeRow[]> = fc.uniqueArray(
       lag: fc.constantFrom(1, 500),
       minor: fc.bigInt({ min: -(10n ** 12n), max: 10n ** 12n }),
       currency: fc.constantFrom('USD', 'EUR'),
+      off: fc.constantFrom('0', '0', '1.25', '-0.000000000001'),
+      isCommitment: fc.boolean(),
     })
-    .map(({ isCorrection, length: long, lag, minor, instant, ...drawn }) => {
+    .map(({ isCorrection, length: long, lag, minor, instant, off, isCommitment, ...drawn }) => {
       const length = instant === undefined ? long : 0
       const charge = instant === undefined ? drawn : { ...drawn, meter: '', timing: 'in_arrears' }
       return {
@@ -88,12 +91,15 @@ export const charges: fc.Arbitrary<ChargeRow[]> = fc.uniqueArray(
         plan: 'pro',
         plan_version: 2,
         price: charge.meter === '' ? 'base' : 'per_token',
-        kind: isCorrection ? 'adjustment' : (instant ?? (charge.meter === '' ? 'recurring' : 'usage')),
+        kind: isCorrection
+          ? 'adjustment'
+          : (instant ?? (charge.meter !== '' ? 'usage' : isCommitment ? 'commitment' : 'recurring')),
         period_until: hours(charge.period_from, length),
         recorded_at: hours(charge.period_from, length + lag),
         quantity: '3',
         amount: new Exact(String(minor)).div(100).toFixed(12),
         amount_rounded: new Exact(String(minor)).div(100).toFixed(2),
+        discount_amount: off,
         corrects: isCorrection ? `${charge.charge_id} before` : '',
       }
     }),
