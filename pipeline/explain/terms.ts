@@ -109,8 +109,10 @@ type Told =
 
 async function explained(question: Question): Promise<Told> {
   const { changes, catalog, charge, sums, meter } = question
-  const aggregation = catalog.meter(meter)?.aggregation
-  const addsUp = aggregation === 'sum' || aggregation === 'count'
+  const { aggregation, convert } = catalog.meter(meter) ?? {}
+  const addsUp =
+    (aggregation === 'sum' || aggregation === 'count') &&
+    (convert === undefined || convert.round !== undefined)
   const untold = (why: string): Told => ({ kind: 'untold', addsUp, why })
   if (changes === undefined) return untold('The changes of the subscription are not all held any more.')
   const segment = segmentOf(question, changes)

@@ -4,9 +4,9 @@
 import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
 import { ofScaled, over, type Ratio, ratio } from '../steps/ratio.js'
-import { count, quantity, type Step, type StepValues, sumStep, text } from '../steps/step.js'
+import { count, quantity, type Step, type StepValues, scaledQuantity, sumStep, text } from '../steps/step.js'
 import type { Quotient } from './aggregation.js'
-import { type AggregationState, aggregationDenominator, aggregatorOf } from './registry.js'
+import { type AggregationState, aggregatorOf, timeDenominator } from './registry.js'
 
 export interface Aggregated {
   readonly state: AggregationState
@@ -19,17 +19,30 @@ export interface Aggregated {
   readonly isExact?: true
 }
 
-export function explainQuantity(
+export function explainQuantity(steps: Step[], basis: ChargeBasis, aggregated: Aggregated): Ratio {
+  const { convert } = basis.meter
+  const what = aggregated.cell === '' ? 'quantity' : 'cell_quantity'
+  if (convert === undefined || convert.round !== undefined) return explainRead(steps, basis, aggregated, what)
+  const read = explainRead(steps, basis, aggregated, 'as_read')
+  const result = over(read, ofScaled(convert.divideBy))
+  const inCell = aggregated.cell === '' ? {} : { cell: text(aggregated.cell) }
+  const values = { ...inCell, as_read: quantity(read), divide_by: scaledQuantity(convert.divideBy) }
+  steps.push({ what, label: 'converted', formula: 'as_read / divide_by', values, result: quantity(result) })
+  return result
+}
+
+/** The quantity in the unit of the events. */
+function explainRead(
   steps: Step[],
   basis: ChargeBasis,
   { state, level, events, cell, isExact }: Aggregated,
+  what: Step['what'],
 ): Ratio {
   const { aggregation } = basis.meter
   const inCell = cell === '' ? {} : { cell: text(cell) }
   const { explain, total, quotient } = aggregatorOf(state.kind)
   const found = explain?.(steps, basis, state, level, inCell) ?? state.kind
   const of = events === undefined ? '' : ` of ${events} ${events === 1 ? 'event' : 'events'}`
-  const what = cell === '' ? 'quantity' : 'cell_quantity'
   const label = `${cell === '' ? 'quantity' : `quantity in ${cell}`}, ${aggregation}${of}`
   const about = {
     aggregation: text(aggregation),
@@ -39,7 +52,7 @@ export function explainQuantity(
   if (typeof found !== 'string') return sumStep(steps, what, label, 'level', found, quantity, about)
   if (isExact && quotient !== undefined)
     return explainQuotient(steps, quotient(state), { what, label, about })
-  const result = over(ratio(total(state, basis, level)), ratio(aggregationDenominator(basis) * scaledOne))
+  const result = over(ratio(total(state, basis, level)), ratio(timeDenominator(basis) * scaledOne))
   const values = { ...about, [found]: quantity(result) }
   steps.push({ what, label, formula: found, values, result: quantity(result) })
   return result

@@ -9,6 +9,7 @@ import { magnitude, type Scaled } from '../../schemas/money/decimal.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
 import type { AggregationPart } from './aggregation.js'
 import { average } from './average.js'
+import { conversionOf } from './convert.js'
 import { count } from './count.js'
 import { first } from './first.js'
 import { latest } from './latest.js'
@@ -64,8 +65,16 @@ export function isAdditiveState(state: { readonly kind: string }): state is Addi
   return Object.hasOwn(parts, state.kind) && aggregatorOf(state.kind as Aggregation).isAdditive
 }
 
-/** The divisor of an aggregator's total: the period's nanoseconds for the two averages over time, else 1. */
-export function aggregationDenominator({ meter, period }: ChargeBasis): bigint {
+/**
+ * The divisor of an aggregator's total: the period's nanoseconds for the two averages over time, else 1; times that of
+ * the meter's conversion, whose numerator the total is multiplied by.
+ */
+export function aggregationDenominator(basis: ChargeBasis): bigint {
+  return timeDenominator(basis) * conversionOf(basis.meter).denominator
+}
+
+/** Without the conversion. */
+export function timeDenominator({ meter, period }: ChargeBasis): bigint {
   return isLevel(meter.aggregation) ? period.untilNs - period.fromNs : 1n
 }
 

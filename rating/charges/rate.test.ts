@@ -99,7 +99,8 @@ describe('chargeOf', () => {
     }
     const [one] = fc.sample(cases(singleQuantityModel, ['sum'], quantity), { numRuns: 1, seed: 1 }) as [Case]
     const samples = [{ timeNs: periodStartNs, quantity: 10n * scaledOne, text: '', key: '1:s1:e', cell: 0 }]
-    const basis = { ...one.basis, price: exact }
+    const { convert: _, ...meter } = one.basis.meter
+    const basis = { ...one.basis, meter, price: exact }
     const off = {
       ...exact,
       model: {

@@ -23,20 +23,24 @@ export function chargeOf(
   { state, levelsAtStart }: Accumulator,
   rater: Rater = raterOf(basis),
 ): Rated {
-  const { usage, aggregation, quantityDenominator } = rater
+  const { usage, aggregation } = rater
   if (usage !== undefined) {
     const { total, amount } = usage.owed(basis, rater, state, levelsAtStart)
-    const quantity = divideRounded(total, quantityDenominator)
+    const quantity = quantityOf(rater, total)
     return { quantity, amount: basis.trial ? 0n : adjusted(rater, amount) }
   }
   if (aggregation.quotient !== undefined) {
     const { over, under } = aggregation.quotient(soleAggregation(state))
-    const amount = amountOfTotal(raterDividedBy(basis, under), over)
-    return { quantity: divideRounded(over, under), amount }
+    const divided = raterDividedBy(basis, under)
+    return { quantity: quantityOf(divided, over), amount: amountOfTotal(divided, over) }
   }
   const total = aggregation.total(soleAggregation(state), basis, levelsAtStart?.get(0) ?? 0n)
-  const quantity = quantityDenominator === 1n ? total : divideRounded(total, quantityDenominator)
-  return { quantity, amount: amountOfTotal(rater, total) }
+  return { quantity: quantityOf(rater, total), amount: amountOfTotal(rater, total) }
+}
+
+/** As the charge shows it: to 12 places. */
+function quantityOf({ quantityFactor, quantityDenominator }: Rater, total: bigint): Scaled {
+  return quantityDenominator === 1n ? total : divideRounded(total * quantityFactor, quantityDenominator)
 }
 
 /** Whether `amountOfTotal` can compute the amount: it follows from one aggregated quantity alone. */

@@ -5,6 +5,7 @@
 
 import type { PriceModel, UsagePrice } from '../../schemas/catalog/catalog.js'
 import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
+import { conversionOf } from '../aggregations/convert.js'
 import { aggregationDenominator, aggregatorOf, isLevel } from '../aggregations/registry.js'
 import { keptPercent, wholePercent } from '../models/kept-percent.js'
 import type { Linear } from '../models/linear.js'
@@ -19,7 +20,8 @@ export interface Rater extends Compiled<unknown> {
   /** The model has one of these two. */
   readonly amountOf: ((units: bigint, terms: unknown) => bigint) | undefined
   readonly usage: UsageModel<PriceModel, unknown, unknown> | undefined
-  /** The divisor that turns an aggregated total into a `Scaled`. */
+  /** These turn an aggregated total into a `Scaled`: it is multiplied by the one and divided by the other. */
+  readonly quantityFactor: bigint
   readonly quantityDenominator: bigint
   /** 100 % less the discount, in 10^-14; undefined without discount. */
   readonly kept: bigint | undefined
@@ -81,6 +83,7 @@ function compileRater(basis: ChargeBasis, divisor = 1n): Rater {
     ? ratio(basis.fraction.numerator, basis.fraction.denominator)
     : one
   const quantityDenominator = aggregationDenominator(basis) * divisor
+  const quantityFactor = conversionOf(basis.meter).numerator
   const scale: Scale = {
     denominator: quantityDenominator * denominator,
     prorated: quantityDenominator * numerator,
@@ -101,8 +104,9 @@ function compileRater(basis: ChargeBasis, divisor = 1n): Rater {
     usage: part.kind === 'usage' ? part : undefined,
     aggregation: aggregatorOf(basis.meter.aggregation),
     terms,
+    quantityFactor,
     quantityDenominator,
-    factor: denominator,
+    factor: denominator * quantityFactor,
     included,
     kept,
     minimum: limit(price.minimum),

@@ -31,7 +31,7 @@ const payment = fc.constantFrom<Payment>(
 /** Values that come from the price, the usage or the calendar; every other one is the result of an earlier line. */
 const given = new Set(
   [
-    'count sum divided_by max min latest first unique_count value_at_rank time_average changes level events percentile part whole',
+    'count sum divided_by divide_by max min latest first unique_count value_at_rank time_average changes level events percentile part whole',
     'included minimum maximum discount_percent flat_amount unit_amount package_size package_amount rate fixed_amount',
     'per_event_minimum per_event_maximum free_units free_events units_of_first fees places included_units quantity',
   ]

@@ -12,6 +12,7 @@ export type StepKind =
   | 'proration'
   | 'level'
   | 'rank'
+  | 'as_read'
   | 'cell_quantity'
   | 'quantity'
   | 'beyond_included'

@@ -62,11 +62,18 @@ export function cases(
       price: usagePrice(model),
       aggregation: fc.constantFrom(...of),
       percentile: fc.integer({ min: 1, max: 100 }),
+      divideBy: fc.constantFrom(
+        undefined,
+        undefined,
+        3n * scaledOne,
+        1024n * scaledOne,
+        (5n * scaledOne) / 2n,
+      ),
       events: fc.array(event, { maxLength: 14 }),
       part: fc.constantFrom([1n, 1n], [1n, 3n], [2n, 7n], [15n, 30n]),
       level: fc.oneof(fc.constant(0n), quantity),
     })
-    .chain(({ price: usage, aggregation, percentile, events, part, level }) => {
+    .chain(({ price: usage, aggregation, percentile, divideBy, events, part, level }) => {
       const meter: Meter = {
         meter: 'm',
         eventTypes: ['t'],
@@ -75,6 +82,8 @@ export function cases(
         filters: new Map(),
         dimensions: ['region'],
         allowNegative,
+        // A price by events takes no conversion of their sum.
+        ...(divideBy === undefined || usage.model.model === 'percentage' ? {} : { convert: { divideBy } }),
       }
       const [numerator, denominator] = part as [bigint, bigint]
       const lengthNs = (periodNs * numerator) / denominator

@@ -169,7 +169,14 @@ export function slowQuantity(basis: ChargeBasis, samples: readonly UsageSample[]
     .reduce((sum, quantity) => sum.plus(quantity), zero)
 }
 
+/** In the unit that is priced. */
 function aggregate(basis: ChargeBasis, samples: readonly UsageSample[], level: Exact): Exact {
+  const { convert } = basis.meter
+  const read = aggregateRead(basis, samples, level)
+  return convert === undefined || convert.round !== undefined ? read : read.div(exactly(convert.divideBy))
+}
+
+function aggregateRead(basis: ChargeBasis, samples: readonly UsageSample[], level: Exact): Exact {
   const events = byTime(samples)
   const values = events.map(event => exactly(event.quantity))
   const sum = values.reduce((total, value) => total.plus(value), zero)

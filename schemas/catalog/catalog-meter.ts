@@ -10,6 +10,7 @@ import { asMap, FieldReader, readText } from './catalog-reader.js'
 import type { Problems, SourceNode } from './catalog-source.js'
 import { eventTypesToWire, readEventTypes, withEventTypes } from './meter-event-types.js'
 import { filtersField, filtersToWire, readFilters } from './meter-filter.js'
+import { meterValueToWire, quantityValueFields, readMeterValue, textValueFields } from './meter-value.js'
 import { decimal, type Wire } from './models/model-shape.js'
 
 export function readMeter(node: SourceNode, declared: Set<string>, problems: Problems): Meter | undefined {
@@ -22,7 +23,7 @@ export function readMeter(node: SourceNode, declared: Set<string>, problems: Pro
   if (id !== undefined) declared.add(id)
   const eventTypes = readEventTypes(reader, problems)
   const aggregation = reader.requiredChoice('aggregation', aggregations)
-  const value = readValuePath(reader, aggregation)
+  const value = readMeterValue(reader, aggregation, problems)
   const percentile = reader.decimal('percentile', { sign: 'positive', max: 100n * scaledOne })
   const facts = aggregation && aggregationFacts[aggregation]
   if (facts?.takesPercentile) reader.requiredField('percentile')
@@ -39,32 +40,13 @@ export function readMeter(node: SourceNode, declared: Set<string>, problems: Pro
     meter: id,
     eventTypes,
     aggregation,
-    ...(value === undefined ? {} : { value }),
+    ...value,
     ...(percentile === undefined ? {} : { percentile }),
     filters,
     dimensions,
     ...(unit === undefined ? {} : { unit }),
     allowNegative: allowNegative ?? facts?.negativeByDefault ?? false,
   }
-}
-
-function readValuePath(reader: FieldReader, aggregation: Aggregation | undefined): string[] | undefined {
-  if (aggregation !== undefined && aggregationFacts[aggregation].reads === 'nothing') {
-    if (reader.has('value'))
-      reader.fault('value', 'unknown_key', `The aggregation ${aggregation} takes no value.`)
-    return undefined
-  }
-  const text = aggregation === undefined ? reader.text('value') : reader.requiredText('value')
-  // OpenMeter writes JSONPath; its plain form means the same.
-  const path = text?.replace(/^\$\./, '').split('.')
-  if (path?.some(step => step === '')) {
-    return reader.fault(
-      'value',
-      'invalid_value',
-      'The field value is a path into data, such as usage.tokens.',
-    )
-  }
-  return path
 }
 
 function readDimensions(reader: FieldReader, problems: Problems): string[] {
@@ -84,7 +66,7 @@ export function meterToWire(meter: Meter): Wire {
     meter: meter.meter,
     ...eventTypesToWire(meter.eventTypes),
     aggregation: meter.aggregation,
-    ...(meter.value === undefined ? {} : { value: meter.value.join('.') }),
+    ...meterValueToWire(meter),
     ...decimal('percentile', meter.percentile),
     ...(meter.filters.size === 0 ? {} : { filters: filtersToWire(meter.filters) }),
     ...(meter.dimensions.length === 0 ? {} : { dimensions: meter.dimensions }),
@@ -103,8 +85,6 @@ const meterFields = {
   allow_negative: z.boolean().optional(),
 }
 
-const valuePath = nameField.meta({ description: 'Path into data, its steps separated by dots.' })
-
 /** Meters of the aggregations that need the same fields. */
 function metersOf(asks: (facts: AggregationFacts) => boolean, fields: z.ZodRawShape) {
   const [first, ...others] = aggregations.filter(name => asks(aggregationFacts[name])) as [
@@ -117,9 +97,11 @@ function metersOf(asks: (facts: AggregationFacts) => boolean, fields: z.ZodRawSh
 
 export const meterSchema = z.union([
   metersOf(({ reads }) => reads === 'nothing', {}),
-  metersOf(({ reads, takesPercentile }) => reads !== 'nothing' && !takesPercentile, { value: valuePath }),
-  metersOf(({ takesPercentile }) => takesPercentile === true, {
-    value: valuePath,
-    percentile: positiveField,
-  }),
+  ...textValueFields.map(fields => metersOf(({ reads }) => reads === 'text', fields)),
+  ...quantityValueFields.map(fields =>
+    metersOf(({ reads, takesPercentile }) => reads === 'quantity' && !takesPercentile, fields),
+  ),
+  ...quantityValueFields.map(fields =>
+    metersOf(({ takesPercentile }) => takesPercentile === true, { ...fields, percentile: positiveField }),
+  ),
 ])

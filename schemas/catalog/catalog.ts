@@ -9,6 +9,7 @@ import type { AmountBound } from './amount-bound.js'
 import type { BillingPeriod } from './billing-period.js'
 import type { Coupon } from './coupon.js'
 import type { MeterFilters } from './meter-filter.js'
+import type { MeterValue } from './meter-value.js'
 import type { QuantityModel } from './models/quantity-models.js'
 import type { PriceModel } from './models/registry.js'
 import type { Proration, ProrationRule } from './proration.js'
@@ -19,13 +20,11 @@ export type { Coupon } from './coupon.js'
 export type { MeterFilters } from './meter-filter.js'
 export type { PriceModel } from './models/registry.js'
 
-export interface Meter {
+export interface Meter extends MeterValue {
   readonly meter: string
   /** One or more, each once. */
   readonly eventTypes: readonly string[]
   readonly aggregation: Aggregation
-  /** Path into `data`, split at dots. Absent for `count` alone. */
-  readonly value?: readonly string[]
   /** For `percentile` alone: scaled, above 0 and up to 100. */
   readonly percentile?: Scaled
   /** An event must match all. */

@@ -1,7 +1,7 @@
 // Random whole catalogs for property tests: every model, aggregation and option, always valid.
 
 import fc from 'fast-check'
-import { aggregationFacts, aggregations } from '../catalog/aggregations.js'
+import { type Aggregation, aggregationFacts, aggregations } from '../catalog/aggregations.js'
 import { type AmountBound, largestBound } from '../catalog/amount-bound.js'
 import { type BillingPeriod, billingPeriodOf } from '../catalog/billing-period.js'
 import type {
@@ -15,8 +15,10 @@ import type {
   RecurringPrice,
   UsagePrice,
 } from '../catalog/catalog.js'
+import type { Convert } from '../catalog/meter-convert.js'
 import type { MeterFilter } from '../catalog/meter-filter.js'
 import type { CellPrice } from '../catalog/models/matrix-cell.js'
+import type { MeterValue } from '../catalog/meter-value.js'
 import type { Tier } from '../catalog/models/tiers.js'
 import { currencyCodes } from '../money/currency.js'
 import { parseDecimal, type Scaled, scaledMax, scaledOne } from '../money/decimal.js'
@@ -50,6 +52,32 @@ const filter: fc.Arbitrary<MeterFilter> = fc.oneof(
     .map(([lower, least, upper, not]) => ({ ...not, [lower]: -least, [upper]: least / 2n + 4n })),
 )
 
+/** What stands in the place of a plain value, and its conversion. */
+const meterValue = fc.record({
+  values: fc.constantFrom(undefined, [['a'], ['b', 'c']], [['x'], ['a'], ['b']]),
+  expression: fc.constantFrom(undefined, 'a * 2', ' round(`b-c`.d / 3, 2)', '$.a'),
+  convert: fc.constantFrom<Convert | undefined>(
+    undefined,
+    { divideBy: 1024n * scaledOne },
+    { divideBy: scaledOne + 1n, round: { to: 'half_even', places: 12 } },
+    { divideBy: 2n * scaledOne, round: { to: 'up', places: 0 } },
+  ),
+})
+
+function meterValueOf(
+  aggregation: Aggregation,
+  value: readonly string[],
+  { values, expression, convert }: typeof meterValue extends fc.Arbitrary<infer T> ? T : never,
+): MeterValue {
+  const { reads } = aggregationFacts[aggregation]
+  if (reads === 'nothing') return {}
+  if (reads === 'text') return values === undefined ? { value } : { values }
+  return {
+    ...(expression === undefined ? { value } : { expression }),
+    ...(convert === undefined ? {} : { convert }),
+  }
+}
+
 const meter: fc.Arbitrary<Omit<Meter, 'meter'>> = fc
   .tuple(
     fc.constantFrom(...aggregations),
@@ -63,11 +91,12 @@ const meter: fc.Arbitrary<Omit<Meter, 'meter'>> = fc
     fc.uniqueArray(name, { maxLength: 3 }),
     optional('unit', name),
     fc.boolean(),
+    meterValue,
   )
-  .map(([aggregation, eventTypes, value, percentile, filters, dimensions, unit, allowNegative]) => ({
+  .map(([aggregation, eventTypes, value, percentile, filters, dimensions, unit, allowNegative, more]) => ({
     eventTypes,
     aggregation,
-    ...(aggregation === 'count' ? {} : { value }),
+    ...meterValueOf(aggregation, value, more),
     ...(aggregation === 'percentile' ? { percentile } : {}),
     filters: new Map(Object.entries(filters)),
     dimensions,
@@ -122,7 +151,7 @@ function modelFor(target: Meter): fc.Arbitrary<PriceModel> {
     }),
   ]
   if (aggregationFacts[target.aggregation].quotient) return fc.oneof(...models)
-  models.push(percentage)
+  if (target.convert === undefined || target.convert.round !== undefined) models.push(percentage)
   if (target.dimensions.length > 0) models.push(matrixOver(target.dimensions))
   return fc.oneof(...models)
 }

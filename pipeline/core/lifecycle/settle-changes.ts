@@ -8,6 +8,7 @@ import { beyondRange, mayBeLarge } from '../../../rating/ranges/price-range.js'
 import type { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
 import { missingQuantities, resolvePrices } from '../../../rating/timeline/price-lines.js'
 import { resolveTimeline } from '../../../rating/timeline/timeline.js'
+import { quantityFault } from '../../../schemas/catalog/models/registry.js'
 import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
 import { nearestHint, shownName } from '../../../schemas/nearest-name.js'
 import { pointerTo, type Rejection } from '../../../schemas/rejection.js'
@@ -140,8 +141,27 @@ function priceProblem(change: SubscriptionChange, catalog: CatalogIndex): Reject
   }
   const at = change.priceOverrides?.findIndex(({ price }) => !known.has(price)) ?? -1
   const override = change.priceOverrides?.[at]
-  if (override === undefined) return undefined
+  if (override === undefined) return overrideFault(change, catalog)
   return unknownPrice(override.price, `/data/price_overrides/${at}/price`, known)
+}
+
+/** An override whose model cannot follow the quantity of its meter. */
+function overrideFault(
+  { priceOverrides = [] }: SubscriptionChange,
+  catalog: CatalogIndex,
+): Rejection | undefined {
+  for (const [at, price] of priceOverrides.entries()) {
+    const meter = price.kind === 'usage' ? catalog.meter(price.meter) : undefined
+    const fault =
+      price.kind === 'usage' && meter !== undefined ? quantityFault(price.model, meter) : undefined
+    if (fault !== undefined)
+      return {
+        code: 'invalid_data',
+        detail: fault.message,
+        pointer: `/data/price_overrides/${at}/${fault.field}`,
+      }
+  }
+  return undefined
 }
 
 function unknownPrice(price: string, pointer: string, known: ReadonlySet<string>): Rejection {

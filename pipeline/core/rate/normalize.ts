@@ -12,13 +12,14 @@ import { compositeKey } from '../../../schemas/identifiers.js'
 import { scalarText, tooManyDigits } from '../../../schemas/json/scalar-text.js'
 import { formatScaled, parseDecimal, type Scaled, scaledOne } from '../../../schemas/money/decimal.js'
 import { numberOf } from '../../../schemas/money/exact-number.js'
-import { pointerTo, type Rejection } from '../../../schemas/rejection.js'
+import type { Rejection } from '../../../schemas/rejection.js'
 import { nsOf } from '../../../schemas/time.js'
 import type { MeteredType, MeterMatch, MeterSlots, PathSlot } from '../scan/meter-slots.js'
 import { isPlainText, plainQuantity, plainWhole } from '../scan/plain-number.js'
 import { type ScannedEvents, textAt, textOf, textPlaces, valueKinds } from '../scan/scanned-events.js'
 import type { UsageScanner } from '../scan/scanner.js'
 import type { KeyedEvent } from '../state/metered-event.js'
+import { readDerived, refusal } from './derived-value.js'
 
 /** 15 digits before the point. */
 const largestSmall = 10n ** 15n * scaledOne
@@ -150,6 +151,7 @@ export class Normalizer {
     const place = event * scan.slots + value.slot
     const kind = scan.valueKind[place]
     if (meter.readsText) {
+      if (meter.derived !== undefined) return this.#readDerived(scan, event, meter, reading)
       if (kind === valueKinds.missing || kind === valueKinds.other)
         return refusal('invalid_value', meter, value, 'is not a text, number or boolean')
       return this.#settle(scan, event, value) ? undefined : tooLong(meter, value)
@@ -166,6 +168,20 @@ export class Normalizer {
     const quantity = plainQuantity(scan.bytes, from, until)
     if (quantity === undefined) return this.#readExactly(scan, place, meter, value, reading)
     return this.#keepQuantity(meter, value, reading, quantity)
+  }
+
+  #readDerived(
+    scan: ScannedEvents,
+    event: number,
+    meter: MeterSlots,
+    reading: number,
+  ): Rejection | undefined {
+    const quantity = readDerived(scan, this.#scanner, event, meter, meter.derived!)
+    if (typeof quantity === 'object') return quantity
+    if (quantity > largestSmall || quantity < -largestSmall) this.isSmall = false
+    this.units[reading] = -1
+    this.#quantities[reading] = quantity
+    return undefined
   }
 
   /** Handles a number that is not written as a plain decimal. */
@@ -223,17 +239,4 @@ function dimensionsOf(scan: ScannedEvents, event: number, meter: MeterSlots): Re
 
 function tooLong(meter: MeterSlots, at: PathSlot): Rejection {
   return refusal('value_out_of_range', meter, at, 'has more than 38 digits, or 12 after the point')
-}
-
-function refusal(
-  code: 'invalid_value' | 'value_out_of_range' | 'negative_value',
-  { meter }: MeterSlots,
-  { path }: PathSlot,
-  problem: string,
-): Rejection {
-  return {
-    code,
-    detail: `The value of meter ${meter.meter} at data.${path.join('.')} ${problem}.`,
-    pointer: path.reduce<string>(pointerTo, '/data'),
-  }
 }

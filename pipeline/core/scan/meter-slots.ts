@@ -5,6 +5,7 @@ import { whyNotAddedUp } from '../../../rating/aggregations/added-up.js'
 import type { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
 import { aggregationFacts } from '../../../schemas/catalog/aggregations.js'
 import type { Meter } from '../../../schemas/catalog/catalog.js'
+import { type Expression, parseExpression } from '../../../schemas/catalog/expression.js'
 import { passOf } from '../../../schemas/catalog/meter-filter.js'
 
 /** A path of `data`, and the slot that its value is noted in. */
@@ -20,12 +21,21 @@ export type FilterSlot = PathSlot &
     | { readonly accepted: undefined; readonly passes: (text: string | undefined) => boolean }
   )
 
+/** Where a derived value comes from (rate/derived-value.ts). */
+export interface DerivedSlots {
+  readonly inputs: readonly PathSlot[]
+  /** Undefined: the texts of the inputs together. */
+  readonly expression: Expression | undefined
+}
+
 export interface MeterSlots {
   readonly meter: Meter
-  /** True: the value of any scalar, as text. False: a quantity. */
+  /** True: the value of any scalar, as text, or what is derived. False: a quantity. */
   readonly readsText: boolean
-  /** Undefined when the meter reads no value. */
+  /** Undefined when the meter reads no value. Of a derived value the slot that takes what is read. */
   readonly value: PathSlot | undefined
+  /** Set where more than one plain value is read, or something is computed of it; `readsText` is then true. */
+  readonly derived: DerivedSlots | undefined
   readonly filters: readonly FilterSlot[]
   /** In the order of the dimensions' names. */
   readonly dimensions: readonly PathSlot[]
@@ -82,7 +92,7 @@ export class MeterCatalog {
   constructor(catalog: CatalogIndex) {
     const slots = new Map<string, PathSlot>()
     // A text and a quantity get separate slots, because normalize writes what it reads back into the slot.
-    const slotOf = (path: readonly string[], use: 'text' | 'quantity' = 'text'): PathSlot => {
+    const slotOf = (path: readonly string[], use = 'text'): PathSlot => {
       const key = JSON.stringify([use, ...path])
       const known = slots.get(key) ?? { path, slot: slots.size }
       slots.set(key, known)
@@ -108,15 +118,16 @@ export class MeterCatalog {
 
 function slotsOf(
   meter: Meter,
-  slotOf: (path: readonly string[], use?: 'text' | 'quantity') => PathSlot,
+  slotOf: SlotOf,
   sharedNames: (names: readonly string[]) => readonly string[],
 ): MeterSlots {
-  const { value = [] } = meter
   const { reads } = aggregationFacts[meter.aggregation]
+  const derived = derivedSlots(meter, slotOf)
   return {
     meter,
-    readsText: reads === 'text',
-    value: reads === 'nothing' ? undefined : slotOf(value, reads),
+    readsText: reads === 'text' || derived !== undefined,
+    value: derived?.inputs[0] ?? (meter.value === undefined ? undefined : slotOf(meter.value, reads)),
+    derived,
     filters: [...meter.filters].map(([path, filter]) => ({
       ...slotOf(path.replace(/^\$\./, '').split('.')),
       ...(filter.anyOf === undefined
@@ -126,4 +137,22 @@ function slotsOf(
     dimensions: meter.dimensions.map(name => slotOf(name.split('.'))),
     dimensionNames: sharedNames(meter.dimensions),
   }
+}
+
+type SlotOf = (path: readonly string[], use?: string) => PathSlot
+
+/** The slots are the meter's own, because the first of them takes what is derived. */
+function derivedSlots(
+  { meter, value, values, expression, convert }: Meter,
+  slotOf: SlotOf,
+): DerivedSlots | undefined {
+  const own = (paths: readonly (readonly string[])[]) => paths.map(path => slotOf(path, `meter ${meter}`))
+  if (values !== undefined) return { inputs: own(values), expression: undefined }
+  if (expression !== undefined) {
+    const parsed = parseExpression(expression)
+    if (parsed.kind === 'invalid') throw new Error(`The expression of the meter ${meter} was not checked.`)
+    return { inputs: own(parsed.expression.fields), expression: parsed.expression.root }
+  }
+  if (value === undefined || convert?.round === undefined) return undefined
+  return { inputs: own([value]), expression: { kind: 'field', field: 0 } }
 }

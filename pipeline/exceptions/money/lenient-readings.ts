@@ -21,6 +21,8 @@ export function lenientReadings(data: Data, meters: readonly Meter[]): Readings 
     if (!passesFilters(data, meter)) continue
     if (isLevel(meter.aggregation))
       return { kind: 'not_known', why: `the meter ${meter.meter} is a level over time` }
+    if (meter.values !== undefined || meter.expression !== undefined || meter.convert?.round !== undefined)
+      return { kind: 'not_known', why: `the meter ${meter.meter} computes what it counts` }
     const reading = readingOf(data, meter)
     if (typeof reading === 'string') return { kind: 'not_known', why: reading }
     readings.push(reading)

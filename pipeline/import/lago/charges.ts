@@ -1,6 +1,7 @@
 // Billable metrics and charges of Lago as meters and prices of ours.
 // Invariant: what our models cannot say is left out and told; nothing is approximated.
 
+import { parseExpression } from '../../../schemas/catalog/expression.js'
 import { minorUnits } from '../../../schemas/money/currency.js'
 import {
   amountIn,
@@ -27,6 +28,14 @@ const aggregations: Readonly<Record<string, string>> = {
 const allValues = '__ALL_FILTER_VALUES__'
 const mostCells = 1_000
 
+/** Of ours: properties are fields of data, and names of functions are small. Attributes of the event are none of ours. */
+function expressionOf(foreign: string): string {
+  return foreign
+    .replace(/\bevent\.properties\./g, '')
+    .replace(/\b(round|ceil|floor)\s*\(/gi, call => call.toLowerCase())
+    .replace(/\bevent\.(?=[a-z])/g, '@')
+}
+
 export function metersOf(metrics: readonly ForeignObject[], findings: Findings): Map<string, ImportedMeter> {
   const meters = new Map<string, ImportedMeter>()
   for (const metric of metrics) {
@@ -36,11 +45,19 @@ export function metersOf(metrics: readonly ForeignObject[], findings: Findings):
     const type = textIn(metric['aggregation_type'])
     const aggregation = Object.hasOwn(aggregations, type) ? aggregations[type] : undefined
     const isRecurring = metric['recurring'] === true
+    const formula = expressionOf(textIn(metric['expression']))
+    const expression = formula === '' ? undefined : parseExpression(formula)
     if (code === '') leave('code', 'missing_value', 'It is missing.')
     else if (aggregation === undefined)
       leave('aggregation_type', 'unknown_aggregation', `No aggregation is ${shown(type)}.`)
-    else if (textIn(metric['expression']) !== '')
-      leave('expression', 'expression', 'A meter reads a field and computes nothing.')
+    else if (expression?.kind === 'invalid')
+      leave(
+        'expression',
+        'expression',
+        `At character ${expression.at} of ours is expected ${expression.expected}.`,
+      )
+    else if (expression !== undefined && (aggregation === 'count' || aggregation === 'unique_count'))
+      leave('expression', 'expression', `Our ${aggregation} takes no expression.`)
     else if (textIn(metric['rounding_function']) !== '')
       leave('rounding_function', 'rounded_quantity', 'Quantities are not rounded.')
     else if (aggregation === 'weighted_sum' && !isRecurring)
@@ -48,7 +65,9 @@ export function metersOf(metrics: readonly ForeignObject[], findings: Findings):
     else if (aggregation !== 'weighted_sum' && isRecurring)
       leave('recurring', 'carries_over', 'A quantity begins at 0 in each period.')
     else {
-      const field = aggregation === 'count' ? {} : { value: textIn(metric['field_name']) }
+      const read =
+        expression === undefined ? { value: textIn(metric['field_name']) } : { expression: formula }
+      const field = aggregation === 'count' ? {} : read
       meters.set(code, {
         wire: { meter: code, event_type: code, aggregation, ...field },
         note: textIn(metric['name']),

@@ -3,6 +3,7 @@
 
 import type { Meter } from '../../../schemas/catalog/catalog.js'
 import { type Scaled, scaledOne } from '../../../schemas/money/decimal.js'
+import { derivedIn, isDerived } from './derived.js'
 import { filtered } from './filters.js'
 import { comparedText, quantityOf } from './numbers.js'
 
@@ -37,6 +38,7 @@ export function readingsOf(data: unknown, meters: readonly Meter[]): Reading[] |
 
 function valueIn(meter: Meter, data: unknown): { quantity: Scaled; text: string } | string {
   if (meter.aggregation === 'count') return { quantity: scaledOne, text: '' }
+  if (isDerived(meter)) return derivedIn(meter, path => at(data, path))
   const value = at(data, meter.value ?? [])
   if (meter.aggregation === 'unique_count') {
     const text = comparedText(value)

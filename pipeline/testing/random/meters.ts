@@ -28,6 +28,21 @@ export const meter = fc.record({
   filters: meterFilters,
   percentile: fc.constantFrom('50', '95', '99.9', '100', '0.5'),
   allowNegative: often(undefined, true),
+  convert: often<Wire | undefined>(
+    undefined,
+    ...[{ divide_by: '3' }, { divide_by: '1024' }, { divide_by: '2', round: 'up' }],
+    ...[
+      { divide_by: '7', round: 'down', places: 2 },
+      { divide_by: '1', round: 'half_even' },
+      { divide_by: '3', round: 'half_up', places: 12 },
+    ],
+  ),
+  expression: often<string | undefined>(
+    undefined,
+    ...['n * 2 + 1', '-n / 3', 'round(n / 7, 2) + abs(n)', 'max(n, 4) - min(n, 2) / 9'],
+    ...['ceil(n / 3) * floor(`n` * 1.5)', '6 / (n - 4)'],
+  ),
+  fields: often<readonly string[] | undefined>(undefined, ['user', 'region'], ['n', 'model', 'user']),
   late: mostly(false, true),
 })
 
@@ -51,12 +66,19 @@ export function meterWire(
   // A price by events or cells takes no quotient.
   const isRefused = aggregationFacts[chosen as Aggregation].quotient && !isOfTotals
   const aggregation = isRefused ? 'first' : chosen
-  const value = aggregation === 'unique_count' ? 'user' : 'n'
+  const isOfTexts = aggregation === 'unique_count'
+  const isRead = aggregation !== 'count' && !isOfTexts
+  const expression = isRead ? one.expression : undefined
+  const value = isOfTexts ? (one.fields ?? 'user') : 'n'
+  // A price by events takes no conversion of a sum.
+  const convert = isOfTotals || one.convert?.['round'] !== undefined ? one.convert : undefined
   return defined({
     meter: `m${n}`,
     ...one.eventTypes,
     aggregation,
-    value: aggregation === 'count' ? undefined : value,
+    value: aggregation === 'count' || expression !== undefined ? undefined : value,
+    expression,
+    convert: isRead ? convert : undefined,
     percentile: aggregation === 'percentile' ? one.percentile : undefined,
     filters: one.filters,
     dimensions: ['model', 'region'],

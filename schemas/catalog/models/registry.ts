@@ -1,7 +1,8 @@
 // The list of all price models. Each line names a model and its shape; the type
 // `PriceModel` follows from it, and rating/models/registry.ts does not compile until it has the same names.
 
-import { type Aggregation, aggregationFacts } from '../aggregations.js'
+import { aggregationFacts } from '../aggregations.js'
+import type { Meter } from '../catalog.js'
 import { matrix } from './matrix.js'
 import type { ModelFault, ModelShape } from './model-shape.js'
 import { packages } from './package.js'
@@ -36,23 +37,26 @@ export function shapeOf(model: PriceModel['model']): ModelShape<PriceModel> {
 }
 
 /** Why the model cannot price this meter, and the field at fault; undefined: it can. */
-export function modelFault(
-  model: PriceModel,
-  meter: {
-    readonly meter: string
-    readonly dimensions: readonly string[]
-    readonly aggregation: Aggregation
-  },
-): ModelFault | undefined {
-  if (isOfEvents(model) && aggregationFacts[meter.aggregation].quotient) {
-    const message =
-      `The model ${model.model} prices usage event by event or by cells; the meter ${meter.meter} has one quantity for ` +
-      'all of them. Use a model of one quantity, such as per_unit or graduated.'
-    return { field: 'model', code: 'model_cannot_price_meter', message }
-  }
-  return shapeOf(model.model).fault?.(model, meter)
+export function modelFault(model: PriceModel, meter: PricedMeter): ModelFault | undefined {
+  return quantityFault(model, meter) ?? shapeOf(model.model).fault?.(model, meter)
 }
 
-function isOfEvents({ model }: PriceModel): boolean {
-  return model === 'percentage' || model === 'matrix'
+/** Why the model cannot follow the quantity of this meter. */
+export function quantityFault({ model }: PriceModel, meter: PricedMeter): ModelFault | undefined {
+  const { aggregation, convert } = meter
+  if ((model === 'percentage' || model === 'matrix') && aggregationFacts[aggregation].quotient) {
+    const message =
+      `The model ${model} prices usage event by event or by cells; the meter ${meter.meter} has one quantity for all of ` +
+      'them. Use a model of one quantity, such as per_unit or graduated.'
+    return { field: 'model', code: 'model_cannot_price_meter', message }
+  }
+  if (model === 'percentage' && convert !== undefined && convert.round === undefined) {
+    const message =
+      `The model percentage prices usage event by event; the meter ${meter.meter} converts their sum. Give its convert ` +
+      'a round, such as round: half_up with places: 12.'
+    return { field: 'model', code: 'model_cannot_price_meter', message }
+  }
+  return undefined
 }
+
+type PricedMeter = Pick<Meter, 'meter' | 'dimensions' | 'aggregation' | 'convert'>
