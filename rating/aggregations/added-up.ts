@@ -18,6 +18,10 @@ const reasons: { readonly [K in keyof Required<Meter>]: (meter: Meter) => Reason
     return additive !== undefined ? undefined : `${aggregation} keeps ${keeps}`
   },
   value: plain,
+  // What is derived of an event is a value like any other; a converted sum is divided when it is priced.
+  values: plain,
+  expression: plain,
+  convert: plain,
   percentile: plain,
   // Which events count is decided before, on the columns of the scan.
   filters: plain,

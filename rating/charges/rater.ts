@@ -44,6 +44,7 @@ export type NotLinear =
   | 'trial'
   | 'discount'
   | 'part_of_a_period'
+  | 'converted'
   | 'minimum'
   | 'maximum'
   | 'inexact_or_included'
@@ -120,7 +121,7 @@ function compileRater(basis: ChargeBasis, divisor = 1n): Rater {
 
 /** Units times a price and nothing else, or why it is more. Only at a scale of one are the model's units whole units. */
 function linearOf(
-  { price, trial }: ChargeBasis,
+  { price, trial, meter }: ChargeBasis,
   part: ModelPart<PriceModel>,
   terms: unknown,
   divisor: bigint,
@@ -129,6 +130,7 @@ function linearOf(
   if (part.linear.why !== undefined) return 'model_not_linear'
   if (trial) return 'trial'
   if (price.discountPercent !== 0n) return 'discount'
+  if (conversionOf(meter).denominator !== 1n) return 'converted'
   if (divisor !== scaledOne) return 'part_of_a_period'
   if (price.minimum !== undefined) return 'minimum'
   if (price.maximum !== undefined) return 'maximum'

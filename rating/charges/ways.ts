@@ -85,6 +85,7 @@ const details: Readonly<Record<Exclude<NotLinear, 'model_keeps_usage' | 'model_n
   trial: 'in a trial nothing is owed',
   discount: 'a discount is taken off the amount',
   part_of_a_period: 'an amount is prorated',
+  converted: 'the meter divides the sum',
   minimum: 'a minimum is held against the amount',
   maximum: 'a maximum is held against the amount',
   inexact_or_included:
