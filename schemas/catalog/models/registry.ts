@@ -1,8 +1,8 @@
 // The list of all price models. Each line names a model and its shape; the type
 // `PriceModel` follows from it, and rating/models/registry.ts does not compile until it has the same names.
 
-import { aggregationFacts } from '../aggregations.js'
-import type { Meter } from '../catalog.js'
+import { type Aggregation, aggregationFacts } from '../aggregations.js'
+import type { MeterValue } from '../meter-value.js'
 import { matrix } from './matrix.js'
 import type { ModelFault, ModelShape } from './model-shape.js'
 import { packages } from './package.js'
@@ -59,4 +59,8 @@ export function quantityFault({ model }: PriceModel, meter: PricedMeter): ModelF
   return undefined
 }
 
-type PricedMeter = Pick<Meter, 'meter' | 'dimensions' | 'aggregation' | 'convert'>
+interface PricedMeter extends Pick<MeterValue, 'convert'> {
+  readonly meter: string
+  readonly dimensions: readonly string[]
+  readonly aggregation: Aggregation
+}
