@@ -39,6 +39,10 @@ function calls(customer: string, id: string, n: number, time: string): object {
   return event(`${customer}-${id}`, 'call', customer, { n }, time)
 }
 
+function zoned(id: string, zone: string, n: number, time: string): object {
+  return event(`dora-${id}`, 'call', 'dora', { n, zone }, time)
+}
+
 const start = { plan: 'team', plan_version: 1 }
 
 export const told: readonly object[] = [
@@ -56,6 +60,23 @@ export const told: readonly object[] = [
     commitments: [{ commitment: 'spend', amount: '900', true_up: 'period_end' }],
   }),
   change('cora', 2, 'amended', '2026-02-05T00:00:00Z', { billing_anchor: '2026-02-05T00:00:00Z' }),
+  change('dora', 1, 'created', '2026-01-05T00:00:00Z', {
+    ...{ plan: 'ramp', effective_until: '2026-07-05T00:00:00Z', coupons: ['FIFTH'] },
+    commitments: [
+      {
+        commitment: 'spend',
+        amount: '100',
+        period: 'month',
+        true_up: 'period_end',
+        applies_to: ['zones', 'large'],
+      },
+    ],
+  }),
+  ...['a', 'b', 'c', 'test'].flatMap((zone, n) =>
+    [8, 17, 28].map(day =>
+      zoned(`${zone}-${day}`, zone, day * 97 * (n + 1), `2026-01-${String(day).padStart(2, '0')}T08:00:00Z`),
+    ),
+  ),
   added('acme', 'training', '450', 'one_off'),
   added('bolt', 'goodwill', '12.345', 'credit'),
   ...['acme', 'bolt', 'cora'].flatMap(customer =>
@@ -66,6 +87,8 @@ export const told: readonly object[] = [
 ]
 
 export const toldLater: readonly object[] = [
+  zoned('late', 'b', 4321, '2026-01-30T00:00:00Z'),
+  change('dora', 2, 'amended', '2026-02-15T00:00:00Z', { commitments: [] }),
   calls('acme', 'late', 777, '2026-01-14T23:59:59Z'),
   change('acme', 3, 'amended', '2026-01-21T00:00:00Z', { quantities: { seats: '4' }, coupons: ['FIFTH'] }),
   event('cora-taken', 'weir.usage.retracted', 'cora', { event_source: '/prices', event_id: 'cora-jan-27' }),

@@ -53,7 +53,7 @@ async function tell(events: readonly object[]): Promise<void> {
 }
 
 async function settled(): Promise<void> {
-  while ((await weir.run('reconcile', '--json')).code !== 0) await sleep(250)
+  while ((await weir.run('reconcile', '--json')).code !== 0) await sleep(1_000)
 }
 
 /** A run through to postings and tables, of all that was told before it. */
@@ -73,6 +73,12 @@ async function billed(): Promise<Map<string, string>> {
   return new Map(rows.map(({ id, amount }) => [id, Exact.of(amount).toPlaces(12)]))
 }
 
+async function kinds(): Promise<string[]> {
+  const query = 'SELECT DISTINCT kind FROM charges ORDER BY kind'
+  const rows = await (await clickhouse.query({ query, format: 'JSONEachRow' })).json<{ kind: string }>()
+  return rows.map(row => row.kind)
+}
+
 /** By charge: what is due by the cutoff of all that was told. What begins with the cutoff is due in advance. */
 async function due(events: readonly object[], cutoff: string): Promise<Map<string, string>> {
   const file = join(folder, 'events.ndjson')
@@ -89,15 +95,16 @@ test(
   'what runs bill of every kind of price is what simulate says is due, before and after late facts',
   async () => {
     await tell(told)
-    await bill('2026-03-01T00:00:00Z')
+    await bill('2026-03-06T00:00:00Z')
     const first = await billed()
-    expect(first).toEqual(await due(told, '2026-03-01T00:00:00Z'))
+    expect(first).toEqual(await due(told, '2026-03-06T00:00:00Z'))
     await tell(toldLater)
-    await bill('2026-03-02T00:00:00Z')
-    const owed = await due([...told, ...toldLater], '2026-03-02T00:00:00Z')
+    await bill('2026-03-07T00:00:00Z')
+    const owed = await due([...told, ...toldLater], '2026-03-07T00:00:00Z')
     const second = await billed()
     for (const [id, amount] of second) expect([id, amount]).toEqual([id, owed.get(id) ?? '0'])
     for (const [id, amount] of owed) expect([id, amount]).toEqual([id, second.get(id)])
+    expect(await kinds()).toEqual(['adjustment', 'commitment', 'credit', 'one_off', 'recurring', 'usage'])
     for (const id of owed.keys()) {
       const { amount, discount_amount: off, lines } = await call<ChargeEvents>(`/v1/charges/${id}/events`)
       expect([id, Exact.of(amount).minus(off).toPlaces(12), lines.length > 0]).toEqual([
