@@ -40,6 +40,7 @@ export type RejectionCode =
   | 'ambiguous_subscription'
   | 'subscription_suspended'
   | 'no_matrix_cell'
+  | 'too_many_groups'
   | 'unknown_subscription'
   | 'unknown_plan'
   | 'unknown_event'

@@ -122,6 +122,7 @@ function sampleAt(index: number, place: number, random: Random): UsageSample {
     text: `user-${Math.floor(random.next() * (index + 1))}`,
     key: compositeKey('/gw/eu', `req-${index}`),
     cell: 0,
+    group: '',
   }
 }
 

@@ -21,6 +21,7 @@ export const shippedOwners: readonly OwnerRule[] = [
         'unknown_subscription',
         'unknown_plan',
         'no_matrix_cell',
+        'too_many_groups',
         'customer_mismatch',
         'conflicting_version',
         'conflicting_catalog',

@@ -9,6 +9,7 @@ import { raterOf } from '../../rating/charges/rater.js'
 import { explainUsage } from '../../rating/explain/explain-usage.js'
 import { type Explanation, explanationToWire } from '../../rating/explain/explanation.js'
 import { explanationToText } from '../../rating/explain/explanation-text.js'
+import { groupOf } from '../../rating/models/grouped/group.js'
 import { cellOf } from '../../rating/models/registry.js'
 import { CatalogIndex } from '../../rating/timeline/catalog-index.js'
 import { resolvePrices, type Segment, segmentAt } from '../../rating/timeline/price-lines.js'
@@ -173,6 +174,7 @@ async function accumulatorOf(
       text: one.value,
       key: compositeKey(one.event_source, one.event_id),
       cell: cellOf(line.price, new Map(Object.entries(one.dimensions))) ?? 0,
+      group: groupOf(line.price, new Map(Object.entries(one.dimensions))),
     }
     addSample(basis, accumulator, sample, rater)
   }

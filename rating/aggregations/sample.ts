@@ -13,6 +13,8 @@ export interface UsageSample {
   readonly key: string
   /** The matrix cell; -1 for the default amount; 0 when the price is no matrix. */
   readonly cell: number
+  /** Of a price with `group_by`, as groupOf (models/grouped) tells it; '' for any other. */
+  readonly group: string
 }
 
 /** Below 0 when the event (timeA, keyA) comes before (timeB, keyB). */

@@ -43,6 +43,7 @@ it('is the integral of the level, also where late values fall into runs that are
           text: '',
           key: compositeKey('s', String(n).padStart(5, '0')),
           cell: 0,
+          group: '',
         }),
       )
       const state = timeAverage.start()

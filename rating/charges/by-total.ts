@@ -19,6 +19,9 @@ const reasons: { readonly [K in keyof Required<UsagePrice>]: (price: UsagePrice)
     const part = modelPart(model)
     return part.kind === 'total' ? undefined : `${model.model} keeps ${part.keeps}`
   },
+  groupBy: ({ groupBy }) =>
+    groupBy === undefined ? undefined : `group_by keeps a quantity for each group, by ${groupBy.join(', ')}`,
+  maxGroups: plain,
   billingPeriod: plain,
   proration: plain,
   included: plain,

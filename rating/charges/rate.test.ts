@@ -8,7 +8,7 @@ import type { UsagePrice } from '../../schemas/catalog/catalog.js'
 import { formatScaled, scaledOne } from '../../schemas/money/decimal.js'
 import { matrix } from '../models/matrix/testing/arbitrary.js'
 import { percentage } from '../models/percentage/testing/arbitrary.js'
-import { singleQuantityModel } from '../models/testing/registry.js'
+import { arbitraryPrice, singleQuantityModel } from '../models/testing/registry.js'
 import { type Case, cases, negativeToo, quantity, start } from '../testing/charge-arbitrary.js'
 import { Exact } from '../testing/exact.js'
 import { periodStartNs } from '../testing/golden-vectors.js'
@@ -18,6 +18,9 @@ import { chargeOf } from './rate.js'
 
 /** A price by events or cells takes no quotient. */
 const byEvents = aggregations.filter(one => !aggregationFacts[one].quotient)
+
+/** Neither is a level of groups. */
+const ofGroups = byEvents.filter(one => one !== 'weighted_sum' && one !== 'time_average')
 
 /** Adds one by one in order of arrival, reads the charge now and then, and goes through a snapshot in the middle. */
 function incremental(one: Case): Accumulator {
@@ -81,6 +84,14 @@ describe('chargeOf', () => {
     fc.assert(fc.property(cases(matrix, byEvents, quantity), expectEqualToOracle), { numRuns: 300 })
   })
 
+  it('equals the slow oracle for every model by groups', () => {
+    const property = fc.property(
+      cases(arbitraryPrice, ofGroups, negativeToo, true, true),
+      expectEqualToOracle,
+    )
+    fc.assert(property, { numRuns: 400 })
+  })
+
   it('is caught by the oracle when a tier bound is off by the last place', () => {
     const exact: UsagePrice = {
       kind: 'usage',
@@ -98,7 +109,9 @@ describe('chargeOf', () => {
       prorate: false,
     }
     const [one] = fc.sample(cases(singleQuantityModel, ['sum'], quantity), { numRuns: 1, seed: 1 }) as [Case]
-    const samples = [{ timeNs: periodStartNs, quantity: 10n * scaledOne, text: '', key: '1:s1:e', cell: 0 }]
+    const samples = [
+      { timeNs: periodStartNs, quantity: 10n * scaledOne, text: '', key: '1:s1:e', cell: 0, group: '' },
+    ]
     const { convert: _, ...meter } = one.basis.meter
     const basis = { ...one.basis, meter, price: exact }
     const off = {

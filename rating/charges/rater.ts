@@ -10,7 +10,7 @@ import { aggregationDenominator, aggregatorOf, isLevel } from '../aggregations/r
 import { keptPercent, wholePercent } from '../models/kept-percent.js'
 import type { Linear } from '../models/linear.js'
 import type { Compiled, ModelPart, UsageModel } from '../models/model.js'
-import { modelPart } from '../models/registry.js'
+import { partOf } from '../models/registry.js'
 import type { Scale } from '../models/scale.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
 import { one, ratio } from '../steps/ratio.js'
@@ -89,7 +89,7 @@ function compileRater(basis: ChargeBasis, divisor = 1n): Rater {
     denominator: quantityDenominator * denominator,
     prorated: quantityDenominator * numerator,
   }
-  const part = modelPart(price.model)
+  const part = partOf(price)
   const modelScale = part.kind === 'usage' ? part.amountScale : scaledOne
   const included = price.included * scale.prorated
   const kept = price.discountPercent === 0n ? undefined : keptPercent(price)

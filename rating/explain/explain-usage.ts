@@ -7,7 +7,7 @@ import { explainQuantity } from '../aggregations/explain-quantity.js'
 import { type Accumulator, soleAggregation } from '../charges/accumulator.js'
 import { chargeOf } from '../charges/rate.js'
 import { wholePercent } from '../models/kept-percent.js'
-import { modelPart } from '../models/registry.js'
+import { partOf } from '../models/registry.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
 import {
   explainIncluded,
@@ -36,7 +36,7 @@ export function explainUsage(basis: ChargeBasis, accumulator: Accumulator, payme
 function explainAmount(steps: Step[], basis: ChargeBasis, accumulator: Accumulator): Ratio {
   const { model, included, prorate } = basis.price
   const { state, levelsAtStart: levels, events } = accumulator
-  const one = modelPart(model)
+  const one = partOf(basis.price)
   const used = { basis, model, usage: state, levels, events }
   const level = levels?.get(0) ?? 0n
   const units =

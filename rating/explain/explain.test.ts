@@ -12,7 +12,7 @@ import { recurringCharge } from '../charges/recurring.js'
 import { roundToCurrency } from '../charges/rounding.js'
 import { matrix } from '../models/matrix/testing/arbitrary.js'
 import { percentage } from '../models/percentage/testing/arbitrary.js'
-import { singleQuantityModel } from '../models/testing/registry.js'
+import { arbitraryPrice, singleQuantityModel } from '../models/testing/registry.js'
 import { type Case, cases, negativeToo, quantity, start } from '../testing/charge-arbitrary.js'
 import { at, base, catalogOf, change, pricesOf, scaled, seats } from '../testing/example-subscription.js'
 import { evaluate, isEqual, numberOf } from '../testing/formula-oracle.js'
@@ -98,6 +98,9 @@ function expectAllUnitsInTiers(wire: ExplanationWire): void {
 /** A price by events or cells takes no quotient. */
 const byEvents = aggregations.filter(one => !aggregationFacts[one].quotient)
 
+/** Neither is a level of groups. */
+const ofGroups = byEvents.filter(one => one !== 'weighted_sum' && one !== 'time_average')
+
 const trial = fc.integer({ min: 0, max: 9 }).map(n => n === 0)
 
 describe('an explanation of usage', () => {
@@ -108,6 +111,7 @@ describe('an explanation of usage', () => {
     ['percentage prices with any aggregation', cases(percentage, byEvents, negativeToo, true), 120],
     ['matrix prices', cases(matrix, byEvents, quantity), 100],
     ['matrix prices with negative quantities', cases(matrix, byEvents, negativeToo, true), 80],
+    ['groups', cases(arbitraryPrice, ofGroups, quantity, false, true), 150],
   ]
   for (const [name, family, numRuns] of families) {
     it(`comes to the charge, each line from its values: ${name}`, () => {
@@ -232,6 +236,7 @@ describe('an explanation for people', () => {
         text: '',
         key: `k${n}`,
         cell: 0,
+        group: '',
       })
     }
     const explanation = explainUsage(basis, accumulator, { currency: 'USD', rounding: 'half_up' })

@@ -3,6 +3,8 @@
 
 import type { PriceModel, UsagePrice } from '../../schemas/catalog/catalog.js'
 import { graduated } from './graduated/model.js'
+import type { GroupedUsage } from './grouped/group.js'
+import { grouped } from './grouped/model.js'
 import { matrix } from './matrix/model.js'
 import type { ModelPart, UsageModel } from './model.js'
 import { packages } from './package/model.js'
@@ -23,10 +25,15 @@ const models = {
 
 type UsageOf<P> = P extends UsageModel<infer _M, infer _T, infer U> ? U : never
 /** The states of the models that need more than one aggregated quantity. */
-export type ModelUsage = UsageOf<(typeof models)[keyof typeof models]>
+export type ModelUsage = UsageOf<(typeof models)[keyof typeof models]> | GroupedUsage
 
 export function modelPart({ model }: PriceModel): ModelPart<PriceModel> {
   return models[model]
+}
+
+/** The model of a usage price, group by group where it has `group_by`. */
+export function partOf({ model, groupBy }: UsagePrice): ModelPart<PriceModel> {
+  return groupBy === undefined ? modelPart(model) : grouped(modelPart(model))
 }
 
 /** The cell of an event with these dimensions: 0 for a model without cells; undefined: no cell and no default. */

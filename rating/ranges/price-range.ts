@@ -9,7 +9,7 @@ import { oneOffCharge } from '../charges/one-off.js'
 import { chargeOf } from '../charges/rate.js'
 import { recurringCharge } from '../charges/recurring.js'
 import { wholePeriodAmount } from '../models/quantity-price.js'
-import { modelPart } from '../models/registry.js'
+import { partOf } from '../models/registry.js'
 import { type MrrChange, mrrTimeline } from '../mrr/mrr.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
 import type { CatalogIndex } from '../timeline/catalog-index.js'
@@ -39,7 +39,7 @@ function mostWithoutUsage(price: Price, terms: ResolvedTerms): Scaled {
     return magnitude(whole) / scaledOne + 1n
   }
   const { model, minimum = 0n } = price
-  const flat = modelPart(model).dueUnused?.(model) ?? 0n
+  const flat = partOf(price).dueUnused?.(model) ?? 0n
   return magnitude(minimum) + magnitude(flat)
 }
 

@@ -3,16 +3,17 @@
 // where the amount follows from one total; elsewhere it uses an upper bound and may refuse slightly early.
 // Invariant: a value that passes never causes a quantity, an amount or a row that is cut off.
 
-import type { PriceModel, UsagePrice } from '../../schemas/catalog/catalog.js'
+import type { UsagePrice } from '../../schemas/catalog/catalog.js'
 import { magnitude, type Rounding, type Scaled, scaledMax, scaledOne } from '../../schemas/money/decimal.js'
 import { heldIn } from '../aggregations/registry.js'
 import { type Accumulator, soleAggregation } from '../charges/accumulator.js'
 import { amountOfTotal, isRatedByTotal } from '../charges/rate.js'
 import { raterOf } from '../charges/rater.js'
 import { roundToCurrency } from '../charges/rounding.js'
+import { groupLimit } from '../models/grouped/group.js'
 import type { Bound } from '../models/model.js'
 import { oncePer } from '../models/once-per.js'
-import { modelPart } from '../models/registry.js'
+import { partOf } from '../models/registry.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
 
 /** How an amount is rounded to be paid. */
@@ -50,7 +51,7 @@ export function wouldExceed(basis: ChargeBasis, paidIn: PaidIn, held: Held, quan
     // From the lowest to the highest is twice as far, and a row is the step between two amounts.
     const sides = meter.allowNegative ? 2n : 1n
     const total = magnitude(held.total) + magnitude(quantity)
-    const { unit, flat, perEvent } = steepest(price.model)
+    const { unit, flat, perEvent } = steepest(price)
     const owed = (total * unit) / scaledOne + 1n + flat + perEvent * BigInt(held.events + 1)
     return total * sides > scaledMax || owed * sides > largestWhole
   }
@@ -72,19 +73,22 @@ export function levelWouldExceed(prices: Iterable<UsagePrice>, reach: Scaled, qu
 
 /** The sum that the next value is added to; 0 where values are not added up. */
 export function heldBy({ price }: ChargeBasis, { state, levelsAtStart }: Accumulator): Scaled {
-  const part = modelPart(price.model)
+  const part = partOf(price)
   if (part.kind === 'usage') return part.held(state, levelsAtStart)
   return heldIn(soleAggregation(state), levelsAtStart?.values() ?? [])
 }
 
 /** Up to this quantity no amount of the price can exceed the digits. */
 const largestQuantity = oncePer((price: UsagePrice): Scaled => {
-  const { unit, flat, perEvent } = steepest(price.model)
+  const { unit, flat, perEvent } = steepest(price)
   const left = largestWhole - flat - perEvent
   const priced = unit === 0n ? scaledMax : (left * scaledOne) / unit
   return left <= 0n ? 0n : priced < scaledMax ? priced : scaledMax
 })
 
-const steepest = oncePer(
-  (model: PriceModel): Required<Bound> => ({ flat: 0n, perEvent: 0n, ...modelPart(model).bound(model) }),
-)
+const steepest = oncePer((price: UsagePrice): Required<Bound> => {
+  const { flat = 0n, ...bound } = partOf(price).bound(price.model)
+  // Each group owes its own flat amount.
+  const times = price.groupBy === undefined ? 1n : BigInt(groupLimit(price))
+  return { perEvent: 0n, ...bound, flat: flat * times }
+})

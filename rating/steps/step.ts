@@ -19,6 +19,7 @@ export type StepKind =
   | 'packages'
   | 'tier'
   | 'cell'
+  | 'group'
   | 'free_units'
   | 'chargeable_units'
   | 'chargeable_events'

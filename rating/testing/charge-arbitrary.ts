@@ -51,11 +51,13 @@ export function cases(
   of: readonly Aggregation[],
   quantities: fc.Arbitrary<Scaled>,
   allowNegative = false,
+  isGrouped = false,
 ): fc.Arbitrary<Case> {
   const event = fc.record({
     at: fc.integer({ min: 0, max: 40 }),
     quantity: quantities,
     cell: fc.integer({ min: -1, max: 1 }),
+    group: fc.constantFrom('a', 'b', '', null),
   })
   return fc
     .record({
@@ -88,7 +90,7 @@ export function cases(
       const [numerator, denominator] = part as [bigint, bigint]
       const lengthNs = (periodNs * numerator) / denominator
       const basis: ChargeBasis = {
-        price: usage,
+        price: isGrouped ? { ...usage, groupBy: ['project'] } : usage,
         meter,
         fraction: { numerator, denominator },
         trial: false,
@@ -97,12 +99,13 @@ export function cases(
         period: { fromNs: periodStartNs, untilNs: periodStartNs + periodNs },
       }
       const samples = events.map(
-        ({ at, quantity: value, cell }, index): UsageSample => ({
+        ({ at, quantity: value, cell, group }, index): UsageSample => ({
           timeNs: periodStartNs + BigInt(at) * 1_000_003_000_001n,
           quantity: aggregation === 'count' ? scaledOne : value,
           text: String(value),
           key: compositeKey('s', String(index).padStart(3, '0')),
           cell: usage.model.model === 'matrix' ? cell : 0,
+          group: isGrouped ? JSON.stringify([group]) : '',
         }),
       )
       return fc

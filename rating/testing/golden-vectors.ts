@@ -8,6 +8,7 @@ import { compositeKey } from '../../schemas/identifiers.js'
 import { parseDecimal, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { nsOf, nsPerMs } from '../../schemas/time.js'
 import type { ChargeBasis, UsageSample } from '../charges/accumulator.js'
+import { groupOf } from '../models/grouped/group.js'
 import { cellOf } from '../models/registry.js'
 
 export const periodStartNs = nsOf(Date.UTC(2026, 5, 1))
@@ -62,6 +63,7 @@ export function samplesOfVector(basis: ChargeBasis, vector: Vector): UsageSample
       quantity: basis.meter.aggregation === 'count' ? scaledOne : scaled(quantity),
       key: compositeKey('golden', `e${index}`),
       cell,
+      group: groupOf(basis.price, new Map(Object.entries(dimensions))),
     })
   })
 }
@@ -73,6 +75,7 @@ export function sample(fields: Partial<UsageSample>): UsageSample {
     text: '',
     key: compositeKey('s', 'e'),
     cell: 0,
+    group: '',
     ...fields,
   }
 }

@@ -26,12 +26,23 @@ export function slowAmount(basis: ChargeBasis, samples: readonly UsageSample[], 
   const part = price.prorate
     ? Exact.of(basis.fraction.numerator).div(basis.fraction.denominator)
     : Exact.of(1)
-  const discounted = modelled(basis, part, samples, levelOf).times(
+  const discounted = byGroup(basis, samples, its => modelled(basis, part, its, levelOf)).times(
     Exact.of(1).minus(exactly(price.discountPercent).div(100)),
   )
   const atLeast =
     price.minimum === undefined ? discounted : Exact.max(discounted, exactly(price.minimum).times(part))
   return price.maximum === undefined ? atLeast : Exact.min(atLeast, exactly(price.maximum).times(part))
+}
+
+/** With `group_by` each group by itself, as if its usage were all; without usage there is none. */
+function byGroup(
+  { price }: ChargeBasis,
+  samples: readonly UsageSample[],
+  of: (samples: readonly UsageSample[]) => Exact,
+): Exact {
+  if (price.groupBy === undefined) return of(samples)
+  const groups = [...new Set(samples.map(one => one.group))]
+  return groups.reduce((sum, group) => sum.plus(of(samples.filter(one => one.group === group))), zero)
 }
 
 function modelled(basis: ChargeBasis, part: Exact, samples: readonly UsageSample[], levelOf: LevelOf): Exact {
@@ -162,6 +173,10 @@ function slowPercentage(
 
 /** What the charge says was used: of a matrix, the sum over its cells. */
 export function slowQuantity(basis: ChargeBasis, samples: readonly UsageSample[], levelOf: LevelOf): Exact {
+  return byGroup(basis, samples, its => quantityOf(basis, its, levelOf))
+}
+
+function quantityOf(basis: ChargeBasis, samples: readonly UsageSample[], levelOf: LevelOf): Exact {
   const { model } = basis.price
   if (model.model !== 'matrix') return aggregate(basis, samples, levelOf(0))
   return cellsOf(model)

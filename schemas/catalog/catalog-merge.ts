@@ -7,6 +7,7 @@ import { schemaKey } from './catalog-event-schema.js'
 import { meterToWire } from './catalog-meter.js'
 import { planToWire } from './catalog-plan.js'
 import { type Coupon, couponToWire, noSuchPrice } from './coupon.js'
+import { groupFault } from './group-by.js'
 import { modelFault } from './models/registry.js'
 import { pricesOfPlan } from './phases.js'
 
@@ -101,7 +102,7 @@ function referenceFault(price: Price, meters: ReadonlyMap<string, Meter>): strin
   const meter = meters.get(price.meter)
   if (meter === undefined)
     return `The price ${price.price} names the meter ${price.meter}, which is not published.`
-  return modelFault(price.model, meter)?.message
+  return (modelFault(price.model, meter) ?? groupFault(price, meter))?.message
 }
 
 function conflict(detail: string): MergedCatalog & { readonly kind: 'conflict' } {

@@ -8,6 +8,7 @@ import type { Aggregation } from './aggregations.js'
 import type { AmountBound } from './amount-bound.js'
 import type { BillingPeriod } from './billing-period.js'
 import type { Coupon } from './coupon.js'
+import type { GroupBy } from './group-by.js'
 import type { MeterFilters } from './meter-filter.js'
 import type { MeterValue } from './meter-value.js'
 import type { QuantityModel } from './models/quantity-models.js'
@@ -34,7 +35,7 @@ export interface Meter extends MeterValue {
   readonly allowNegative: boolean
 }
 
-export interface UsagePrice {
+export interface UsagePrice extends GroupBy {
   readonly kind: 'usage'
   readonly price: string
   readonly meter: string

@@ -8,6 +8,7 @@ import type { Meter, PriceModel, UsagePrice } from './catalog.js'
 import type { FieldReader } from './catalog-reader.js'
 import type { Problems } from './catalog-source.js'
 import { discountFields, discountToWire, readDiscount } from './discount.js'
+import { type GroupBy, groupByFields, groupByToWire, groupFault, readGroupBy } from './group-by.js'
 import { decimal, fromZero, type Wire } from './models/model-shape.js'
 import { modelFault, priceModels, shapeOf } from './models/registry.js'
 import { type ProrationRule, plainProrationField, prorationRules } from './proration.js'
@@ -28,6 +29,7 @@ export function readUsagePrice(
   const modelName = reader.requiredChoice('model', priceModels)
   reader.choice('timing', ['in_arrears'] as const)
   const billingPeriod = readBillingPeriod(reader, problems)
+  const groups = readGroupBy(reader, problems)
   const included = reader.decimal('included', fromZero)
   const discount = readDiscount(reader)
   const minimum = reader.decimal('minimum', fromZero)
@@ -39,13 +41,14 @@ export function readUsagePrice(
   }
   const model = modelName === undefined ? undefined : shapeOf(modelName).read(reader, problems)
   if (modelName !== undefined) reader.refuseOthers(`a usage price with the model ${modelName}`)
-  if (meter !== undefined && scope !== undefined) checkMeter(reader, meter, model, scope)
+  if (meter !== undefined && scope !== undefined) checkMeter(reader, meter, { model, groups }, scope)
   if (id === undefined || meter === undefined || model === undefined) return undefined
   return {
     kind: 'usage',
     price: id,
     meter,
     model,
+    ...groups,
     ...(billingPeriod === undefined ? {} : { billingPeriod }),
     ...(proration === undefined ? {} : { proration }),
     included: included ?? 0n,
@@ -76,12 +79,17 @@ function readPlainProration(reader: FieldReader, prorate: boolean): ProrationRul
   return proration
 }
 
-function checkMeter(reader: FieldReader, id: string, model: PriceModel | undefined, scope: MeterScope): void {
+function checkMeter(
+  reader: FieldReader,
+  id: string,
+  { model, groups }: { readonly model: PriceModel | undefined; readonly groups: GroupBy },
+  scope: MeterScope,
+): void {
   if (!scope.declared.has(id)) reader.fault('meter', 'unknown_meter', `The catalog has no meter ${id}.`)
   const meter = scope.meters.get(id)
   if (meter === undefined || model === undefined) return
-  const fault = modelFault(model, meter)
-  if (fault !== undefined) reader.fault(fault.field, fault.code, fault.message)
+  for (const fault of [modelFault(model, meter), groupFault(groups, meter)])
+    if (fault !== undefined) reader.fault(fault.field, fault.code, fault.message)
 }
 
 export function usagePriceToWire(price: UsagePrice): Wire {
@@ -94,6 +102,7 @@ export function usagePriceToWire(price: UsagePrice): Wire {
     ...(price.billingPeriod === undefined
       ? {}
       : { billing_period: billingPeriodToWire(price.billingPeriod) }),
+    ...groupByToWire(price),
     ...(price.included === 0n ? {} : decimal('included', price.included)),
     ...discountToWire(price),
     ...decimal('minimum', price.minimum),
@@ -109,6 +118,7 @@ const usageFields = {
   meter: nameField,
   timing: z.literal('in_arrears').optional(),
   billing_period: billingPeriodField.optional(),
+  ...groupByFields,
   included: quantityField.optional(),
   ...discountFields,
   minimum: quantityField.optional(),

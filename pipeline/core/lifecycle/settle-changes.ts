@@ -8,6 +8,7 @@ import { beyondRange, mayBeLarge } from '../../../rating/ranges/price-range.js'
 import type { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
 import { missingQuantities, resolvePrices } from '../../../rating/timeline/price-lines.js'
 import { resolveTimeline } from '../../../rating/timeline/timeline.js'
+import { groupFault } from '../../../schemas/catalog/group-by.js'
 import { quantityFault } from '../../../schemas/catalog/models/registry.js'
 import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
 import { nearestHint, shownName } from '../../../schemas/nearest-name.js'
@@ -145,7 +146,7 @@ function priceProblem(change: SubscriptionChange, catalog: CatalogIndex): Reject
   return unknownPrice(override.price, `/data/price_overrides/${at}/price`, known)
 }
 
-/** An override whose model cannot follow the quantity of its meter. */
+/** An override whose model or groups cannot follow the quantity of its meter. */
 function overrideFault(
   { priceOverrides = [] }: SubscriptionChange,
   catalog: CatalogIndex,
@@ -153,7 +154,9 @@ function overrideFault(
   for (const [at, price] of priceOverrides.entries()) {
     const meter = price.kind === 'usage' ? catalog.meter(price.meter) : undefined
     const fault =
-      price.kind === 'usage' && meter !== undefined ? quantityFault(price.model, meter) : undefined
+      price.kind === 'usage' && meter !== undefined
+        ? (quantityFault(price.model, meter) ?? groupFault(price, meter))
+        : undefined
     if (fault !== undefined)
       return {
         code: 'invalid_data',

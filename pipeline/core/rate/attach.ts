@@ -4,6 +4,7 @@
 // the whole event, and the event waits only when none of its readings can be attached. The answer depends on
 // the timelines alone.
 
+import { groupOf } from '../../../rating/models/grouped/group.js'
 import { cellOf } from '../../../rating/models/registry.js'
 import {
   type PriceLine,
@@ -23,6 +24,8 @@ export interface Assignment {
   /** The subscription version in force at the event's time. */
   readonly version: Version
   readonly cell: number
+  /** Of a price with `group_by`; '' for any other. */
+  readonly group: string
 }
 
 export type Attachment =
@@ -95,7 +98,7 @@ function assign(
     if (cell === undefined) return noCell(line.price, reading)
     const segment = segmentAt(line, event.timeNs)
     if (segment === undefined) throw new Error(`A price line has no segment at ${event.timeNs}.`)
-    out.push({ reading, segment, version, cell })
+    out.push({ reading, segment, version, cell, group: groupOf(line.price, reading.dimensions) })
   }
   return undefined
 }

@@ -52,8 +52,7 @@ export interface RatedRow {
 
 export function sampleOf(
   event: KeyedEvent,
-  reading: MeterReading,
-  cell: number,
+  { reading, cell, group }: Pick<Assignment, 'reading' | 'cell' | 'group'>,
   readsText: boolean,
 ): UsageSample {
   return {
@@ -62,6 +61,7 @@ export function sampleOf(
     text: readsText ? reading.text : '',
     key: event.key,
     cell,
+    group,
   }
 }
 
@@ -118,7 +118,7 @@ export function rateEvent(
     state.maps.charges.touch(charge.chargeId)
     const rater = raterOf(basis)
     const { aggregation } = rater
-    const sample = sampleOf(event, reading, assignment.cell, aggregation.readsText)
+    const sample = sampleOf(event, assignment, aggregation.readsText)
     addSample(basis, charge.accumulator, sample, rater)
     const after = chargeOf(basis, charge.accumulator, rater).amount
     const amount = after - charge.emitted

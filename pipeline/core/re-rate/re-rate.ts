@@ -7,6 +7,7 @@ import { heldAfter } from '../../../rating/aggregations/registry.js'
 import { addSample, type ChargeBasis } from '../../../rating/charges/accumulator.js'
 import { chargeOf } from '../../../rating/charges/rate.js'
 import { raterOf } from '../../../rating/charges/rater.js'
+import { isFull } from '../../../rating/models/grouped/group.js'
 import { wouldExceed } from '../../../rating/ranges/value-range.js'
 import type { MeterReading } from '../../../schemas/event/metered-event.js'
 import { compositeKey } from '../../../schemas/identifiers.js'
@@ -35,6 +36,8 @@ interface Rebuilt {
   readonly segment: Assignment['segment']
   /** The total so far, to which the next value is added. */
   held: Scaled
+  /** Those of a price with `group_by`. */
+  readonly groups: Map<string, true>
   readonly samples: { readonly event: KeyedEvent; readonly assignment: Assignment; readonly isNew: boolean }[]
 }
 
@@ -166,7 +169,9 @@ function assignAgain(
     const sample = { event: past.event, assignment, isNew }
     const { aggregation } = basisOf(segment, step.book.catalog).meter
     const held = heldAfter(known?.held ?? 0n, aggregation, reading.quantity)
-    if (known === undefined) rebuilt.set(segment.chargeId, { segment, held, samples: [sample] })
+    const groups = known?.groups ?? new Map<string, true>()
+    if (assignment.group !== '') groups.set(assignment.group, true)
+    if (known === undefined) rebuilt.set(segment.chargeId, { segment, held, groups, samples: [sample] })
     else {
       known.samples.push(sample)
       known.held = held
@@ -180,14 +185,15 @@ function assignAgain(
   return isAttached
 }
 
-/** Whether the event would bring a charge to more than 38 digits; it is refused once the charges are rebuilt. */
+/** Whether the event would bring a charge to more than 38 digits or too many groups; it is refused once the charges are rebuilt. */
 function exceedsAny(
   { state, book }: Step,
   assignments: readonly Assignment[],
   rebuilt: ReadonlyMap<string, Rebuilt>,
 ): boolean {
-  return assignments.some(({ segment, reading }) => {
+  return assignments.some(({ segment, reading, group }) => {
     const known = rebuilt.get(segment.chargeId)
+    if (isFull(segment.line.price, known?.groups, group)) return true
     const held = { total: known?.held ?? 0n, events: known?.samples.length ?? 0, emitted: 0n }
     return (
       wouldExceed(basisOf(segment, book.catalog), segment.line, held, reading.quantity) ||
@@ -242,12 +248,7 @@ function rebuildCharge(step: Step, rebuilt: Rebuilt, old: Map<string, UsageCharg
   const { readsText } = rater.aggregation
   for (const { event, assignment, isNew } of samples) {
     const before = isNew ? rowsBefore(basis, charge) : 0n
-    addSample(
-      basis,
-      charge.accumulator,
-      sampleOf(event, assignment.reading, assignment.cell, readsText),
-      rater,
-    )
+    addSample(basis, charge.accumulator, sampleOf(event, assignment, readsText), rater)
     if (!isNew) continue
     const amount = chargeOf(basis, charge.accumulator, rater).amount - before
     charge.emitted += amount

@@ -3,7 +3,9 @@
 // Invariants: waiting events stay within the byte budget; an event leaves exactly once, rated, retracted, amended or given
 // up; the identity of an event that is given up is forgotten, so that its dead letter can be redriven.
 
+import { groupLimit, groupsIn, isFull } from '../../../rating/models/grouped/group.js'
 import { heldBy, wouldExceed } from '../../../rating/ranges/value-range.js'
+import type { UsagePrice } from '../../../schemas/catalog/catalog.js'
 import type { Disposition } from '../../../schemas/event/dispositions.js'
 import type { Rejection } from '../../../schemas/rejection.js'
 import { compareInstants } from '../../../schemas/time.js'
@@ -71,14 +73,15 @@ export function placeUnreadable(
   else keep(step, { event, sentFor, state: { kind: 'unreadable', rejection } }, raw, standing)
 }
 
-/** The rejection of an event that would bring one of its charges to more than 38 digits. */
+/** The rejection of an event that would bring one of its charges to more than 38 digits, or to too many groups. */
 function excessOf(
   { state, book }: Step,
   { assignments }: Extract<Attachment, { kind: 'attached' }>,
 ): Rejection | undefined {
-  for (const { segment, reading } of assignments) {
+  for (const { segment, reading, group } of assignments) {
     const charge = state.maps.charges.stopRunning(segment.chargeId)
     const basis = basisOf(segment, book.catalog)
+    if (isFull(basis.price, groupsIn(charge?.accumulator.state), group)) return tooManyGroups(basis.price)
     const held = {
       total: charge === undefined ? 0n : heldBy(basis, charge.accumulator),
       events: charge?.accumulator.events ?? 0,
@@ -93,6 +96,14 @@ function excessOf(
     return { code: 'value_out_of_range', detail }
   }
   return undefined
+}
+
+function tooManyGroups(price: UsagePrice): Rejection {
+  const by = price.groupBy?.join(', ') ?? ''
+  const detail =
+    `The charge of the price ${price.price} has ${groupLimit(price)} groups by ${by}, which are all that it may have. ` +
+    'Raise max_groups in a new version of the plan, or group by something of fewer values.'
+  return { code: 'too_many_groups', detail }
 }
 
 export function rateAttached(

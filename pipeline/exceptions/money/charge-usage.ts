@@ -5,6 +5,7 @@
 import type { ClickHouseClient } from '@clickhouse/client'
 import { type Accumulator, addSample, newAccumulator } from '../../../rating/charges/accumulator.js'
 import { isRatedByTotal } from '../../../rating/charges/rate.js'
+import { groupOf } from '../../../rating/models/grouped/group.js'
 import { cellOf } from '../../../rating/models/registry.js'
 import type { ChargeBasis } from '../../../rating/periods/charge-basis.js'
 import { compositeKey } from '../../../schemas/identifiers.js'
@@ -95,6 +96,7 @@ function added(before: ChargeUsage | undefined, basis: ChargeBasis, row: EventRo
     text: row.value,
     key: compositeKey(row.event_source, row.event_id),
     cell: cellOf(basis.price, new Map(Object.entries(row.dimensions))) ?? 0,
+    group: groupOf(basis.price, new Map(Object.entries(row.dimensions))),
   })
   return usage
 }

@@ -1,6 +1,7 @@
 // Under which terms an event would be rated: those in force at its time, else the nearest of the customer's in time.
 // The subscription that it names counts alone.
 
+import { groupOf } from '../../../rating/models/grouped/group.js'
 import { cellOf } from '../../../rating/models/registry.js'
 import {
   type PriceLine,
@@ -15,6 +16,7 @@ export interface PricedReading {
   readonly reading: MeterReading
   readonly segment: Segment<UsagePrice>
   readonly cell: number
+  readonly group: string
 }
 
 export type NearestTerms =
@@ -50,7 +52,7 @@ export function nearestTerms(
       if (cell === undefined) return notKnown(`the price ${line.price.price} has no cell for it`)
       const segment = segmentAt(line, within(line, timeNs))
       if (segment === undefined) throw new Error('A price line has no segment within its bounds.')
-      priced.push({ reading, segment, cell })
+      priced.push({ reading, segment, cell, group: groupOf(line.price, reading.dimensions) })
     }
   }
   return priced.length === 0 ? notKnown('no terms of the customer price it') : { kind: 'ok', priced }

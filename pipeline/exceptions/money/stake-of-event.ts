@@ -20,7 +20,7 @@ export interface StakedEvent {
 /** Undefined: the charge has more events than are read. */
 export function stakeOf(
   event: StakedEvent,
-  { reading, cell }: PricedReading,
+  { reading, cell, group }: PricedReading,
   basis: ChargeBasis,
   usage: ChargeUsage,
 ): Scaled | undefined {
@@ -33,7 +33,7 @@ export function stakeOf(
       const after: Accumulator = structuredClone(before)
       const key = compositeKey(event.source, event.id)
       const { quantity, text } = reading
-      addSample(basis, after, { timeNs: event.timeNs, quantity, text, key, cell }, rater)
+      addSample(basis, after, { timeNs: event.timeNs, quantity, text, key, cell, group }, rater)
       return chargeOf(basis, after, rater).amount - chargeOf(basis, before, rater).amount
     }
     case 'too_many':

@@ -77,7 +77,7 @@ function unflooredCell<C extends CellPrice>(price: C): C {
 }
 
 function samplesOn(line: Line, placed: readonly Placed[]): UsageSample[] {
-  return placed.filter(one => one.line === line).map(one => sampleOf(one, one.cell))
+  return placed.filter(one => one.line === line).map(one => sampleOf(one, one.cell, groupIn(line, one)))
 }
 
 /**
@@ -94,12 +94,20 @@ function movesBefore(
     const isOfMeter = line.price.kind === 'usage' && one.reading.meter.meter === line.price.meter
     if (!isOfMeter || !lines.includes(one.line) || one.usage.event.timeNs >= fromNs) continue
     const cell = cellOf(line, one.reading)
-    if (cell !== undefined) moves.set(one.usage, sampleOf(one, cell))
+    if (cell !== undefined) moves.set(one.usage, sampleOf(one, cell, ''))
   }
   return [...moves.values()]
 }
 
-function sampleOf({ usage: { event }, reading }: Placed, cell: number): UsageSample {
+/** One text for each combination of values. */
+function groupIn({ price }: Line, { reading }: Placed): string {
+  const names = price.kind === 'usage' ? (price.groupBy ?? []) : []
+  return names
+    .map(name => canonical([reading.dimensions.has(name), reading.dimensions.get(name) ?? '']))
+    .join()
+}
+
+function sampleOf({ usage: { event }, reading }: Placed, cell: number, group: string): UsageSample {
   return {
     timeNs: event.timeNs,
     quantity: reading.quantity,
@@ -108,6 +116,7 @@ function sampleOf({ usage: { event }, reading }: Placed, cell: number): UsageSam
     // source.
     key: `${event.id}\u0000${event.source}`,
     cell,
+    group,
   }
 }
 

@@ -172,6 +172,7 @@ export function sampleAt(log: EventLog, index: number): UsageSample {
     quantity: log.quantities[index]!,
     text: log.texts[index]!,
     cell: 0,
+    group: '',
   }
 }
 
