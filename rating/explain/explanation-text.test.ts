@@ -83,6 +83,10 @@ const examples: Readonly<Record<string, Example>> = {
     },
     usage: [inRegion('60', 'eu'), inRegion('150', 'us')],
   },
+  groups: {
+    terms: { model: 'graduated', tiers, included: '2', group_by: ['region', 'tier'], minimum: '50' },
+    usage: [inRegion('6', 'us'), inRegion('14', 'eu'), inRegion('3', 'us')],
+  },
   'time-average': {
     terms: { model: 'per_unit', unit_amount: '0.1' },
     aggregation: 'time_average',

@@ -15,6 +15,7 @@ import type {
   RecurringPrice,
   UsagePrice,
 } from '../catalog/catalog.js'
+import { type GroupBy, groupFault } from '../catalog/group-by.js'
 import type { Convert } from '../catalog/meter-convert.js'
 import type { MeterFilter } from '../catalog/meter-filter.js'
 import type { MeterValue } from '../catalog/meter-value.js'
@@ -175,10 +176,31 @@ const discount: fc.Arbitrary<{ discountPercent: Scaled; discountPeriods?: number
   .tuple(perCent, optional('discountPeriods', fc.integer({ min: 1, max: 100 })))
   .map(([discountPercent, periods]) => ({ discountPercent, ...periods }))
 
+function groupBy(target: Meter): fc.Arbitrary<GroupBy> {
+  if (groupFault({ groupBy: target.dimensions }, target) !== undefined || target.dimensions.length === 0)
+    return fc.constant({})
+  const names = fc.subarray([...target.dimensions], { minLength: 1 })
+  return fc.oneof(
+    fc.constant({}),
+    fc
+      .tuple(names, optional('maxGroups', fc.constantFrom(1, 999, 10_000)))
+      .map(([by, max]) => ({ groupBy: by, ...max })),
+  )
+}
+
 function usagePrice(target: Meter): fc.Arbitrary<Omit<UsagePrice, 'price'>> {
   return fc
-    .tuple(modelFor(target), amount, discount, optional('minimum', amount), fc.boolean(), ownPeriod)
-    .map(([model, included, discounted, minimum, prorate, own]) => ({
+    .tuple(
+      modelFor(target),
+      amount,
+      discount,
+      optional('minimum', amount),
+      fc.boolean(),
+      ownPeriod,
+      groupBy(target),
+    )
+    .map(([model, included, discounted, minimum, prorate, own, groups]) => ({
+      ...groups,
       kind: 'usage',
       meter: target.meter,
       model,

@@ -160,18 +160,22 @@ const usagePrice = fc
     prorate: often(undefined, true, false),
     ownProration: mostly(undefined, 'day', 'none'),
     own: ownPeriod,
+    groupBy: often<readonly string[] | undefined>(undefined, ['model'], ['region'], ['region', 'model']),
   })
-  .map(({ id, meter: meterIndex, model: wireModel, discount: less, own, ownProration, ...rest }) => ({
-    meterIndex,
-    own,
-    wire: {
-      price: id,
-      kind: 'usage',
-      ...wireModel,
-      ...defined({ ...rest, proration: ofUsage(ownProration, rest.prorate) }),
-      ...less,
-    },
-  }))
+  .map(
+    ({ id, meter: meterIndex, model: wireModel, discount: less, own, ownProration, groupBy, ...rest }) => ({
+      meterIndex,
+      own,
+      groupBy,
+      wire: {
+        price: id,
+        kind: 'usage',
+        ...wireModel,
+        ...defined({ ...rest, proration: ofUsage(ownProration, rest.prorate) }),
+        ...less,
+      },
+    }),
+  )
 
 const recurringPrice = fc
   .record({
@@ -288,7 +292,11 @@ export function catalogOf(shape: Shape, pace: Pace, whole: boolean): CatalogChoi
     defined({ ...wire, billing_period: own === undefined ? undefined : at(pace.own, own) })
   const isLateMeter = (id: unknown) => meters.some(one => one.late && one.wire['meter'] === id)
   const usage = shape.usage
-    .map(one => withOwn({ ...one.wire, meter: `m${one.meterIndex % meters.length}` }, one.own))
+    .map(one => {
+      const { aggregation, meter: id } = at(meters, one.meterIndex).wire
+      const isGrouped = shape.focus !== 'totals' && !ofAllUsage.has(aggregation)
+      return withOwn({ ...one.wire, meter: id, group_by: isGrouped ? one.groupBy : undefined }, one.own)
+    })
     .filter((price, n) => n === 0 || shape.focus !== 'totals' || isOfOneQuantity(price))
   const recurring = shape.recurring.map(one => withOwn(one.wire, one.own))
   const prices: Wire[] = [...usage, ...recurring].sort((a, b) => order(a) - order(b))
@@ -353,6 +361,9 @@ function couponsOf(
     }
   })
 }
+
+/** They are not of groups. */
+const ofAllUsage: ReadonlySet<unknown> = new Set(['weighted_sum', 'time_average', 'average'])
 
 function isOfOneQuantity({ model: name }: Wire): boolean {
   return name !== 'percentage' && name !== 'matrix'
