@@ -201,7 +201,14 @@ class Prices {
     const parsed = parseDecimal(quantity)
     if (parsed.kind !== 'ok') throw new Error(`not a quantity: ${quantity}`)
     const accumulator = newAccumulator(basis)
-    addSample(basis, accumulator, { timeNs: 0n, quantity: parsed.value, text: '', key: '', cell: 0, group: '' })
+    addSample(basis, accumulator, {
+      timeNs: 0n,
+      quantity: parsed.value,
+      text: '',
+      key: '',
+      cell: 0,
+      group: '',
+    })
     return formatScaled(chargeOf(basis, accumulator).amount)
   }
 
