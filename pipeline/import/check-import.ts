@@ -1,6 +1,7 @@
 // Holds what was read against what Weir takes: the catalog as `weir validate` does, each event as the gateway and the core do.
 // Invariant: what comes out is taken as it stands; what is not is a finding with the object it came from.
 
+import { billingPeriodToWire } from '../../schemas/catalog/billing-period.js'
 import type { Catalog } from '../../schemas/catalog/catalog.js'
 import { type CatalogProblem, parseCatalogValue } from '../../schemas/catalog/catalog-parser.js'
 import { validateEvent } from '../../schemas/event/cloud-event.js'
@@ -36,7 +37,7 @@ export function planToWire({
   prices,
 }: ImportedPlan): Wire {
   return {
-    ...{ plan, version, currency, billing_period: billingPeriod, proration },
+    ...{ plan, version, currency, billing_period: billingPeriodToWire(billingPeriod), proration },
     prices: prices.map(({ wire }) => wire),
   }
 }

@@ -1,5 +1,6 @@
 // The shapes that every system is read into: what is found, what is billed there, what becomes events of ours.
 
+import type { BillingPeriod } from '../../schemas/catalog/billing-period.js'
 import type { ForeignObject } from './fields.js'
 
 /** What became of a thing that could not be said as it stands. */
@@ -86,7 +87,7 @@ export interface ImportedPlan {
   readonly plan: string
   readonly version: number
   readonly currency: string
-  readonly billingPeriod: 'day' | 'week' | 'month' | 'quarter' | 'year'
+  readonly billingPeriod: BillingPeriod
   readonly proration: 'second' | 'day'
   readonly prices: readonly ImportedPrice[]
   readonly note?: string

@@ -192,7 +192,8 @@ const amountKeys = new Set([
   ...['per_transaction_min_amount', 'per_transaction_max_amount'],
 ])
 
-function tiersOf(
+/** Of a charge or a fixed charge. */
+export function tiersOf(
   name: string,
   model: string,
   ranges: readonly ForeignObject[],

@@ -129,3 +129,44 @@ test('an upgrade is one subscription that is amended, and ends when its last par
     ['weir.subscription.cancelled', '2026-10-20T22:00:00Z'],
   ])
 })
+
+test('a yearly plan whose charges are billed monthly is one plan with two periods', () => {
+  const [plan] = lagoAccount.plans as readonly Record<string, unknown>[]
+  const yearly = { ...plan, interval: 'yearly', bill_charges_monthly: true }
+  const { taken, findings } = importFiles(lagoSystem, lagoFiles({ ...lagoAccount, plans: [yearly] }), berlin)
+  const periods = taken.plans[0]?.prices.map(({ wire }) => [wire['price'], wire['billing_period']])
+  expect(taken.plans[0]?.billingPeriod).toBe('year')
+  expect(periods?.slice(0, 3)).toEqual([
+    ['subscription', undefined],
+    ['storage', 'month'],
+    ['mails', 'month'],
+  ])
+  expect(findings.all.map(({ code }) => code)).not.toContain('mixed_intervals')
+})
+
+test('fixed charges by tiers are recurring prices with a model; a half-year is a period', () => {
+  const [plan] = lagoAccount.plans as readonly Record<string, unknown>[]
+  const charge = (charge_model: string, properties: object) => ({
+    ...{ lago_id: `fc-${charge_model}`, code: `seats-${charge_model}`, charge_model, properties },
+    ...{ units: '12', prorated: true, pay_in_advance: true },
+  })
+  const ranges = [
+    { from_value: 0, to_value: 10, per_unit_amount: '5', flat_amount: '0' },
+    { from_value: 11, to_value: null, per_unit_amount: '4', flat_amount: '0' },
+  ]
+  const fixed_charges = [
+    charge('graduated', { graduated_ranges: ranges }),
+    charge('volume', { volume_ranges: ranges }),
+    charge('odd', {}),
+  ]
+  const changed = { ...plan, interval: 'semiannual', fixed_charges }
+  const { taken, findings } = importFiles(lagoSystem, lagoFiles({ ...lagoAccount, plans: [changed] }), berlin)
+  expect(taken.plans[0]?.billingPeriod).toBe('6 month')
+  expect(taken.plans[0]?.prices.map(({ wire }) => wire).slice(1, 3)).toMatchObject([
+    { price: 'seats-graduated', kind: 'recurring', per: 'unit', default_quantity: '12', model: 'graduated' },
+    { price: 'seats-volume', kind: 'recurring', model: 'volume', tiers: [{ up_to: '10' }, { up_to: null }] },
+  ])
+  expect(findings.all.filter(({ id }) => id === 'seats-odd').map(({ code }) => code)).toEqual([
+    'unknown_model',
+  ])
+})

@@ -3,8 +3,8 @@
 import { minorUnits } from '../../../schemas/money/currency.js'
 import { amountIn, decimalIn, type ForeignObject, listIn, objectIn, shown, textIn } from '../fields.js'
 import type { Findings } from '../findings.js'
-import type { ImportedMeter, ImportedPlan, ImportedPrice } from '../imported.js'
-import { priceOf } from './charges.js'
+import type { ImportedMeter, ImportedPlan, ImportedPrice, Wire } from '../imported.js'
+import { priceOf, tiersOf } from './charges.js'
 
 export const baseFee = 'subscription'
 
@@ -12,6 +12,7 @@ const intervals: Readonly<Record<string, ImportedPlan['billingPeriod']>> = {
   weekly: 'week',
   monthly: 'month',
   quarterly: 'quarter',
+  semiannual: '6 month',
   yearly: 'year',
 }
 
@@ -80,21 +81,12 @@ function planOf(
     const price = fixedCharge(charge, names.of(charge, 'code', 'add_on_code'), findings)
     if (price !== undefined) prices.push(price)
   }
-  const isMixed = object['bill_charges_monthly'] === true && billingPeriod !== 'month'
+  const isMonthly = object['bill_charges_monthly'] === true && billingPeriod !== 'month'
+  const own = isMonthly ? { billing_period: 'month' } : {}
   for (const charge of listIn(object['charges'])) {
     const name = names.of(charge, 'code', 'billable_metric_code')
-    if (isMixed) {
-      findings.leftOut(
-        'charge',
-        name,
-        'bill_charges_monthly',
-        'mixed_intervals',
-        'A plan has one billing period.',
-      )
-      continue
-    }
     const price = priceOf({ charge, name, currency, metrics, meters, findings })
-    if (price !== undefined) prices.push(price)
+    if (price !== undefined) prices.push({ ...price, wire: { ...price.wire, ...own } })
   }
   const plan: ImportedPlan = {
     plan: code,
@@ -137,24 +129,14 @@ class PriceNames {
 
 function fixedCharge(charge: ForeignObject, name: string, findings: Findings): ImportedPrice | undefined {
   const model = textIn(charge['charge_model'])
-  if (model !== 'standard')
-    return findings.leftOut(
-      'fixed_charge',
-      name,
-      'charge_model',
-      'tiers_on_recurring',
-      'A recurring price has no tiers.',
-    )
-  const amount = decimalIn(objectIn(charge['properties'])['amount'])
+  const properties = objectIn(charge['properties'])
+  const amount = decimalIn(properties['amount'])
   const units = decimalIn(charge['units'])
-  if (amount === '' || units === '')
-    return findings.leftOut(
-      'fixed_charge',
-      name,
-      amount === '' ? 'properties.amount' : 'units',
-      'missing_value',
-      'It is missing.',
-    )
+  if (units === '') return findings.leftOut('fixed_charge', name, 'units', 'missing_value', 'It is missing.')
+  const tiers = model === 'standard' ? undefined : tiersOfFixed(name, model, properties, findings)
+  if (model !== 'standard' && tiers === undefined) return undefined
+  if (model === 'standard' && amount === '')
+    return findings.leftOut('fixed_charge', name, 'properties.amount', 'missing_value', 'It is missing.')
   if (charge['prorated'] !== true)
     findings.differs(
       'fixed_charge',
@@ -165,7 +147,27 @@ function fixedCharge(charge: ForeignObject, name: string, findings: Findings): I
     )
   const timing = charge['pay_in_advance'] === true ? 'in_advance' : 'in_arrears'
   return {
-    wire: { price: name, kind: 'recurring', amount, per: 'unit', default_quantity: units, timing },
+    wire: {
+      ...{ price: name, kind: 'recurring', per: 'unit', default_quantity: units, timing },
+      ...(tiers ?? { amount }),
+    },
     note: textIn(charge['invoice_display_name']),
   }
+}
+
+function tiersOfFixed(
+  name: string,
+  model: string,
+  properties: ForeignObject,
+  findings: Findings,
+): Wire | undefined {
+  if (model === 'graduated' || model === 'volume')
+    return tiersOf(name, model, listIn(properties[`${model}_ranges`]), findings)
+  return findings.leftOut(
+    'fixed_charge',
+    name,
+    'charge_model',
+    'unknown_model',
+    `No model is ${shown(model)}.`,
+  )
 }

@@ -142,7 +142,8 @@ function partOf(
 ): ImportedEvent | undefined {
   const startNs = instantIn(one['started_at']) ?? 0n
   const anchorNs = anchorOf(one, startNs, zone, plan)
-  const fromNs = takenFrom(startNs, anchorNs, zone, plan.plan.billingPeriod, periodFromNs)
+  const periods = [plan.plan.billingPeriod]
+  const fromNs = takenFrom({ startNs, anchorNs, timezone: zone, periods, importedFromNs: periodFromNs })
   const endNs = instantIn(one['terminated_at'])
   if (endNs !== undefined && endNs <= fromNs) return undefined
   tellOverride(of.subscription, one, plan, findings)
@@ -179,10 +180,12 @@ function firstDay(
       return day.with({ day: 1 })
     case 'quarter':
       return day.with({ day: 1, month: day.month - ((day.month - 1) % 3) })
+    case '6 month':
+      return day.with({ day: 1, month: day.month - ((day.month - 1) % 6) })
     case 'year':
       return day.with({ day: 1, month: 1 })
     default:
-      return billingPeriod satisfies never
+      throw new Error(`Lago has no interval of ${billingPeriod}.`)
   }
 }
 

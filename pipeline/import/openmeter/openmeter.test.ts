@@ -79,3 +79,19 @@ test('an event that came after the invoice is late, and lines by hand are told',
     ['tokens', 'late_event', '2'],
   ])
 })
+
+test('an item of another cadence has a period of its own, and holds the subscription back while it is under way', () => {
+  const [trial, own] = subscription.phases
+  const [fee, ...items] = own!.items as readonly Record<string, unknown>[]
+  const yearly = {
+    ...subscription,
+    phases: [trial, { ...own, items: [{ ...fee, billingCadence: 'P1Y' }, ...items] }],
+  }
+  const { taken, findings } = importFiles(openmeterSystem, openmeterFiles({ subscription: yearly }))
+  const wires = taken.plans.flatMap(({ prices }) => prices.map(({ wire }) => wire))
+  const created = taken.lifecycle.find(({ type }) => type === 'weir.subscription.created')
+  const overrides = (created?.data['price_overrides'] ?? []) as readonly Record<string, unknown>[]
+  const told = [...wires, ...overrides].filter(wire => wire['billing_period'] === 'year')
+  expect(told).toMatchObject([{ kind: 'recurring' }])
+  expect(findings.all.map(({ code }) => code)).toContain('longer_period_under_way')
+})

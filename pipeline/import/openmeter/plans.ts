@@ -1,5 +1,6 @@
 // Plans of OpenMeter. Ours have no phases: each phase is a plan of its own, and a subscription changes from one to the next.
 
+import { type BillingPeriod, billingPeriodOfValue } from '../../../schemas/catalog/billing-period.js'
 import { minorUnits } from '../../../schemas/money/currency.js'
 import { type ForeignObject, listIn, objectIn, shown, textIn, wholeIn } from '../fields.js'
 import type { Findings } from '../findings.js'
@@ -96,6 +97,13 @@ export class OpenMeterPlans {
       if (price !== undefined) prices.set(textIn(price.wire['price']), price)
     }
     return [...prices.values()]
+  }
+
+  /** The periods that prices have of their own. */
+  periodsOf(prices: readonly ImportedPrice[]): BillingPeriod[] {
+    return prices
+      .map(({ wire }) => billingPeriodOfValue(wire['billing_period']))
+      .filter(period => period !== undefined)
   }
 
   #keep(plan: ImportedPlan): void {

@@ -1,6 +1,7 @@
 // Meters, features and rate cards of OpenMeter as meters and prices of ours.
 // Invariant: what our models cannot say is left out and told; nothing is approximated.
 
+import { billingPeriodToWire } from '../../../schemas/catalog/billing-period.js'
 import {
   amountIn,
   decimalIn,
@@ -29,7 +30,9 @@ const cadences: Readonly<Record<string, ImportedPlan['billingPeriod']>> = {
   P1W: 'week',
   P7D: 'week',
   P1M: 'month',
+  P2W: '2 week',
   P3M: 'quarter',
+  P6M: '6 month',
   P1Y: 'year',
   P12M: 'year',
 }
@@ -174,13 +177,19 @@ export function priceOf(
   if (key === '') return leave('key', 'missing_value', 'It is missing.')
   if (card['price'] === null || card['price'] === undefined) return undefined
   if (card['billingCadence'] === null)
-    return leave('billingCadence', 'one_time_fee', 'What is owed once is no part of a plan.')
-  if (card['billingCadence'] !== undefined && periodOf(card['billingCadence']) !== billingPeriod)
     return leave(
       'billingCadence',
-      'mixed_intervals',
-      `A plan has one billing period; this is ${shown(card['billingCadence'])}.`,
+      'one_time_fee',
+      'It was owed once, when the phase began: if it is open, send it as weir.charge.added.',
     )
+  const period = card['billingCadence'] === undefined ? billingPeriod : periodOf(card['billingCadence'])
+  if (period === undefined)
+    return leave(
+      'billingCadence',
+      'unsupported_interval',
+      `No billing period is ${shown(card['billingCadence'])}.`,
+    )
+  const own = period === billingPeriod ? {} : { billing_period: billingPeriodToWire(period) }
   const fault = Object.keys(price).find(
     field => numbers.has(field) && amountIn(price[field]).kind === 'fault',
   )
@@ -197,7 +206,15 @@ export function priceOf(
     const amount = decimalIn(price['amount'])
     if (amount === '') return leave('price.amount', 'missing_value', 'It is missing.')
     return {
-      wire: { price: key, kind: 'recurring', amount, per: 'subscription', timing, ...discounts.percent },
+      wire: {
+        price: key,
+        kind: 'recurring',
+        amount,
+        per: 'subscription',
+        timing,
+        ...own,
+        ...discounts.percent,
+      },
       note,
     }
   }
@@ -215,7 +232,7 @@ export function priceOf(
     decimalIn(price[field]) === '' ? {} : { [as]: decimalIn(price[field]) }
   return {
     wire: {
-      ...{ price: key, kind: 'usage', meter, ...model, ...discounts.units, ...discounts.percent },
+      ...{ price: key, kind: 'usage', meter, ...own, ...model, ...discounts.units, ...discounts.percent },
       ...bound('minimumAmount', 'minimum'),
       ...bound('maximumAmount', 'maximum'),
     },

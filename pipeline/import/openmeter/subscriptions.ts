@@ -1,5 +1,6 @@
 // Customers and subscriptions of OpenMeter. Usage names a subject: the customer that has it is the customer of ours.
 
+import type { BillingPeriod } from '../../../schemas/catalog/billing-period.js'
 import { canonicalJson } from '../../../schemas/json/canonical-json.js'
 import { currencyCodes } from '../../../schemas/money/currency.js'
 import { formatInstant, msOf } from '../../../schemas/time.js'
@@ -14,7 +15,7 @@ import {
   wholeIn,
 } from '../fields.js'
 import type { Findings } from '../findings.js'
-import { takenFrom } from '../first-period.js'
+import { type Takeover, takenFrom, tellLonger } from '../first-period.js'
 import type { ImportedEvent, ImportedIdentity, ImportedPlan, ImportOptions } from '../imported.js'
 import { customerEvent, subscriptionEvent } from '../lifecycle-events.js'
 import { type OpenMeterPlans, phasePlan } from './plans.js'
@@ -79,6 +80,8 @@ export function customersOf(
 }
 
 interface Phase {
+  /** Of its prices, their own. */
+  readonly periods: readonly BillingPeriod[]
   readonly plan: string
   readonly version: number
   readonly fromNs: bigint
@@ -117,9 +120,14 @@ export function eventsOf(
       'unsupported_interval',
       `No billing period is ${shown(object['billingCadence'])}.`,
     )
-  const fromNs = takenFrom(startNs, anchorNs, 'UTC', billingPeriod, period.fromNs)
   const phases = phasesOf(object, id, billingPeriod, startNs, plans, findings)
   if (phases === undefined) return []
+  const takeover: Takeover = {
+    ...{ startNs, anchorNs, timezone: 'UTC', importedFromNs: period.fromNs },
+    periods: [billingPeriod, ...phases.flatMap(phase => phase.periods)],
+  }
+  const fromNs = takenFrom(takeover)
+  tellLonger(id, takeover, fromNs, findings)
   const kept = phases.filter(phase => phase.untilNs === undefined || phase.untilNs > fromNs)
   if (kept.length === 0 || (endNs !== undefined && endNs <= fromNs)) {
     findings.note(
@@ -166,7 +174,10 @@ function phasesOf(
   const count = key === '' ? undefined : plans.phasesOf(key, version)
   const own = listIn(object['phases'])
   if (own.length === 0) {
-    if (count === 1) return [{ plan: key, version, fromNs: startNs, untilNs: undefined, overrides: [] }]
+    if (count === 1) {
+      const periods = plans.periodsOf(plans.of(key, version)?.prices ?? [])
+      return [{ plan: key, version, fromNs: startNs, untilNs: undefined, overrides: [], periods }]
+    }
     return findings.leftOut(
       'subscription',
       id,
@@ -181,6 +192,7 @@ function phasesOf(
       const planned = count === undefined ? undefined : plans.of(phasePlan(key, name, count), version)
       const prices = plans.pricesOf(listIn(phase['items']), billingPeriod, `subscription ${id}`)
       const span = {
+        periods: plans.periodsOf(prices),
         fromNs: instantIn(phase['activeFrom']) ?? startNs,
         untilNs: instantIn(phase['activeTo']),
       }

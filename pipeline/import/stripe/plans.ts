@@ -1,12 +1,14 @@
 // Plans for the subscriptions of Stripe, which has none: what is sold together is one plan, and each set of prices in which
 // it is sold is a version of it.
 
+import { type BillingPeriod, billingPeriodToWire } from '../../../schemas/catalog/billing-period.js'
 import type { Findings } from '../findings.js'
 import type { ImportedIdentity, ImportedPlan } from '../imported.js'
-import type { BillingPeriod, StripePrice } from './prices.js'
+import type { StripePrice } from './prices.js'
 
 export interface SoldTogether {
   readonly currency: string
+  /** Of the plan: the shortest of its prices. */
   readonly billingPeriod: BillingPeriod
   /** At least one. */
   readonly prices: readonly StripePrice[]
@@ -43,7 +45,7 @@ export class StripePlans {
         currency: sold.currency,
         billingPeriod: sold.billingPeriod,
         proration: 'second' as const,
-        prices: sold.prices.toSorted(byId).map(({ wire, note }) => ({ wire, note })),
+        prices: sold.prices.toSorted(byId).map(one => priceIn(sold, one)),
       })),
     )
   }
@@ -87,10 +89,19 @@ export class StripePlans {
 
   #nameOf({ prices, billingPeriod, currency }: SoldTogether): string {
     const products = namesOf(prices)
-    const others = [...this.#byProducts.keys()].filter(key => key.startsWith(`${products} ${billingPeriod} `))
-    const period = billingPeriod === 'month' ? '' : `:${billingPeriod}`
+    const others = [...this.#byProducts.keys()].filter(key =>
+      key.startsWith(`${products} ${billingPeriod.replace(' ', '-')} `),
+    )
+    const period = billingPeriod === 'month' ? '' : `:${billingPeriod.replace(' ', '-')}`
     return `${products}${period}${others.length > 1 ? `:${currency.toLowerCase()}` : ''}`
   }
+}
+
+/** With a period of its own where it is not the plan's. */
+function priceIn({ billingPeriod }: SoldTogether, { wire, note, billingPeriod: own }: StripePrice) {
+  return own === billingPeriod
+    ? { wire, note }
+    : { wire: { ...wire, billing_period: billingPeriodToWire(own) }, note }
 }
 
 const byId = (a: StripePrice, b: StripePrice) => (a.id < b.id ? -1 : 1)
@@ -100,7 +111,7 @@ function namesOf(prices: readonly StripePrice[]): string {
 }
 
 function productsKey({ prices, billingPeriod, currency }: SoldTogether): string {
-  return `${namesOf(prices)} ${billingPeriod} ${currency}`
+  return `${namesOf(prices)} ${billingPeriod.replace(' ', '-')} ${currency}`
 }
 
 function setKey({ prices }: SoldTogether): string {

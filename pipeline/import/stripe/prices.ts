@@ -1,12 +1,11 @@
 // Prices and meters of Stripe as ours. Amounts are read from the decimal members, digit by digit.
 // Invariant: what our models cannot say is left out and told; nothing is approximated.
 
+import { type BillingPeriod, billingPeriodOf } from '../../../schemas/catalog/billing-period.js'
 import { stripeDigits } from '../../../sinks/stripe/amount.js'
 import { amountIn, type ForeignObject, idIn, listIn, objectIn, shown, textIn, wholeIn } from '../fields.js'
 import type { Findings } from '../findings.js'
-import type { ImportedMeter, ImportedPlan, Wire } from '../imported.js'
-
-export type BillingPeriod = ImportedPlan['billingPeriod']
+import type { ImportedMeter, Wire } from '../imported.js'
 
 /** A price of Stripe in one currency. */
 export interface StripePrice {
@@ -20,15 +19,9 @@ export interface StripePrice {
   readonly note: string
 }
 
-const periods: Readonly<Record<string, BillingPeriod>> = {
-  '1 day': 'day',
-  '1 week': 'week',
-  '7 day': 'week',
-  '1 month': 'month',
-  '3 month': 'quarter',
-  '12 month': 'year',
-  '1 year': 'year',
-}
+const units = ['day', 'week', 'month', 'year']
+/** Their longest is three years. */
+const mostOfUnit = 1_200
 
 const formulas: Readonly<Record<string, string>> = { sum: 'sum', count: 'count', last: 'latest' }
 /** Of prices of old, whose usage is reported for the item. */
@@ -82,9 +75,13 @@ export function priceOf(
   if (id === '') return leave('id', 'missing_value', 'A price has no id.')
   const recurring = objectIn(price['recurring'])
   if (textIn(price['type']) === 'one_time' || price['recurring'] === null)
-    return leave('type', 'one_time_price', 'Prices that are owed once are no part of a plan.')
+    return leave(
+      'type',
+      'one_time_price',
+      'A price that is owed once is in no subscription: if it is open, send it as weir.charge.added.',
+    )
   const interval = textIn(recurring['interval'])
-  const billingPeriod = periods[`${wholeIn(recurring['interval_count']) ?? '1'} ${interval}`]
+  const billingPeriod = periodOf(wholeIn(recurring['interval_count']) ?? '1', interval)
   if (billingPeriod === undefined)
     return leave(
       'recurring',
@@ -118,6 +115,14 @@ export function priceOf(
   return { ...common, isMetered: true, meter, wire: { price: id, kind: 'usage', meter, ...model } }
 }
 
+/** 7 days are a week there, of 52 a year. */
+function periodOf(count: string, unit: string): BillingPeriod | undefined {
+  const number = Number(count)
+  if (!units.includes(unit) || !(number >= 1 && number <= mostOfUnit)) return undefined
+  if (unit === 'day' && number % 7 === 0) return billingPeriodOf(number / 7, 'week')
+  return billingPeriodOf(number, unit as 'day')
+}
+
 interface Shape {
   readonly id: string
   readonly price: ForeignObject
@@ -140,21 +145,14 @@ function noteOf(price: ForeignObject): string {
     .join(', ')
 }
 
+/** The quantity of an item, by the amount of a unit or by a model. */
 function licensed(shape: Shape): Wire | undefined {
-  const { id, price, terms, findings } = shape
-  if (textIn(price['billing_scheme']) === 'tiered')
-    return findings.leftOut('price', id, 'tiers', 'tiers_on_recurring', 'A recurring price has no tiers.')
-  if (objectIn(price['transform_quantity'])['divide_by'] !== undefined)
-    return findings.leftOut(
-      'price',
-      id,
-      'transform_quantity',
-      'packages_on_recurring',
-      'A recurring price counts single units.',
-    )
-  const amount = unitAmount(shape, terms, 'unit_amount')
-  if (amount === undefined) return undefined
-  return { price: id, kind: 'recurring', amount, per: 'unit', timing: 'in_advance' }
+  const model = modelOf(shape)
+  if (model === undefined) return undefined
+  const recurring = { price: shape.id, kind: 'recurring' }
+  return model['model'] === 'per_unit'
+    ? { ...recurring, amount: model['unit_amount'], per: 'unit', timing: 'in_advance' }
+    : { ...recurring, per: 'unit', timing: 'in_advance', ...model }
 }
 
 /** The amount of a member and its decimal form, in the currency's own unit; undefined: told as a finding. */

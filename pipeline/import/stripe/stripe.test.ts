@@ -68,9 +68,7 @@ test('an account becomes a catalog, events with their ids, and what could not be
     theirs: 'prod_api',
     ours: 'prod_api',
   })
-  expect(findings.all.filter(({ effect }) => effect === 'left_out')).toMatchObject([
-    { object: 'price', id: 'price_seats', field: 'tiers', code: 'tiers_on_recurring' },
-  ])
+  expect(findings.all.filter(({ effect }) => effect === 'left_out')).toEqual([])
 })
 
 test('what both bill alike has no difference', () => {
@@ -191,20 +189,97 @@ test('another price, a part of a period, another quantity and a line that is not
   ])
 })
 
+test('seats by tiers are a recurring price with a model, and both bill them alike', () => {
+  const account = equalAccount()
+  const tiers = [
+    { up_to: 5, unit_amount: 700, flat_amount: null },
+    { up_to: null, unit_amount: 600, flat_amount: null },
+  ]
+  const seats = { ...prices.seatsInTiers, tiers }
+  const bob = subscription('sub_bob', 'cus_bob', [seats]) as { items: { data: object[] } }
+  bob.items.data = bob.items.data.map(item => ({ ...item, quantity: 8 }))
+  const bill = invoice('in_bob', 'cus_bob', october, [
+    line('in_bob', 'sub_bob', { id: 's', amount: 4800, price: 'price_seats', quantity: 8 }),
+  ])
+  const changed = {
+    ...account,
+    prices: [...account.prices.slice(0, -1), seats],
+    subscriptions: [...account.subscriptions, bob],
+    invoices: [...account.invoices, bill],
+  }
+  const { taken } = importFiles(stripeSystem, filesOf(changed))
+  expect(taken.plans.flatMap(one => one.prices.map(({ wire }) => wire))).toContainEqual({
+    ...{ price: 'price_seats', kind: 'recurring', per: 'unit', timing: 'in_advance', model: 'volume' },
+    tiers: [
+      { up_to: '5', unit_amount: '7' },
+      { up_to: null, unit_amount: '6' },
+    ],
+  })
+  expect(reasonsOf(compareAccount(changed))).toEqual([])
+})
+
+test('prices of several periods are one plan, taken over when the longest begins a period', () => {
+  const account = equalAccount()
+  const yearly = {
+    ...{ ...prices.base, id: 'price_year' },
+    recurring: { interval: 'year', interval_count: 1, usage_type: 'licensed', meter: null },
+  }
+  const take = (start: number) => {
+    const more = { start_date: start, billing_cycle_anchor: start, created: start }
+    const changed = {
+      ...account,
+      prices: [...account.prices, yearly],
+      subscriptions: [subscription('sub_ada', 'cus_ada', [yearly, prices.tokens], more)],
+    }
+    const { taken, findings } = importFiles(stripeSystem, filesOf(changed))
+    const created = taken.lifecycle.find(({ type }) => type === 'weir.subscription.created')
+    const left = findings.all.filter(({ effect }) => effect === 'left_out').map(({ code }) => code)
+    return { plan: taken.plans[0], from: created?.data['effective_from'], left }
+  }
+  const begun = take(october)
+  expect([begun.plan?.billingPeriod, begun.from, begun.left]).toEqual(['month', '2026-10-01T00:00:00Z', []])
+  expect(begun.plan?.prices.map(({ wire }) => wire['billing_period'])).toEqual([undefined, 'year'])
+  const underWay = take(Date.UTC(2026, 2, 1) / 1000)
+  expect([underWay.from, underWay.left]).toEqual(['2027-03-01T00:00:00Z', ['longer_period_under_way']])
+})
+
+test('periods that are so many of a unit are said, and 7 days are a week', () => {
+  const account = equalAccount()
+  const each = (interval: string, interval_count: number) => {
+    const recurring = { interval, interval_count, usage_type: 'licensed', meter: null }
+    const one = { ...prices.base, recurring }
+    const files = filesOf({
+      ...account,
+      subscriptions: [subscription('sub_ada', 'cus_ada', [one])],
+      prices: [one],
+    })
+    return importFiles(stripeSystem, files).taken.plans.map(({ plan, billingPeriod }) => [
+      plan,
+      billingPeriod,
+    ])
+  }
+  expect(each('month', 6)).toEqual([['prod_api:6-month', '6 month']])
+  expect(each('day', 14)).toEqual([['prod_api:2-week', '2 week']])
+  expect(each('year', 1)).toEqual([['prod_api:year', 'year']])
+})
+
 test('a price that could not be said is not_expressible with its code', () => {
   const account = equalAccount()
-  const seats = subscription('sub_bob', 'cus_bob', [prices.base, prices.seatsInTiers])
+  const divided = { ...prices.seatsInTiers, billing_scheme: 'per_unit', unit_amount: 100, tiers: undefined }
+  const roundsDown = { ...divided, transform_quantity: { divide_by: 2, round: 'down' } }
+  const seats = subscription('sub_bob', 'cus_bob', [prices.base, roundsDown])
   const bill = invoice('in_bob', 'cus_bob', october, [
     line('in_bob', 'sub_bob', { id: 's', amount: 100, price: 'price_seats', quantity: 1 }),
     line('in_bob', 'sub_bob', { id: 'b', amount: 4900, price: 'price_base', quantity: 1, unit: '4900' }),
   ])
   const found = compareAccount({
     ...account,
+    prices: [...account.prices.slice(0, -1), roundsDown],
     subscriptions: [...account.subscriptions, seats],
     invoices: [...account.invoices, bill],
   })
   expect(reasonsOf(found)).toEqual([['price_seats', 'not_expressible', '-1']])
   expect(found.report.prices.find(one => one.price === 'price_seats')?.parts[0]?.evidence).toContain(
-    'tiers_on_recurring',
+    'rounds_down',
   )
 })

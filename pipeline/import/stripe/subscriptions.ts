@@ -1,5 +1,6 @@
 // Customers and subscriptions of Stripe. Ids stay theirs, so that the source and the producer of Stripe mean the same ones.
 
+import { type BillingPeriod, longestDays } from '../../../schemas/catalog/billing-period.js'
 import { currencyCodes } from '../../../schemas/money/currency.js'
 import { nsOf } from '../../../schemas/time.js'
 import {
@@ -13,11 +14,11 @@ import {
   wholeIn,
 } from '../fields.js'
 import type { Findings } from '../findings.js'
-import { takenFrom } from '../first-period.js'
+import { type Takeover, takenFrom, tellLonger } from '../first-period.js'
 import type { ImportedEvent, ImportedIdentity, ImportedMeter, ImportOptions } from '../imported.js'
 import { customerEvent, subscriptionEvent } from '../lifecycle-events.js'
 import type { SoldTogether, StripePlans } from './plans.js'
-import { type BillingPeriod, priceOf, type StripePrice } from './prices.js'
+import { priceOf, type StripePrice } from './prices.js'
 
 export interface StripeCustomers {
   /** Ours for an id of theirs. */
@@ -123,13 +124,15 @@ export function subscriptionOf(
     return leave(id === '' ? 'id' : 'start_date', 'missing_value', 'It is missing.')
   const items = itemsOf(object, id, catalogue, findings)
   if (items === undefined) return undefined
-  const fromNs = takenFrom(
-    nsOf(start * 1000),
-    nsOf(anchor * 1000),
-    'UTC',
-    items.sold.billingPeriod,
-    options.period.fromNs,
-  )
+  const takeover: Takeover = {
+    startNs: nsOf(start * 1000),
+    anchorNs: nsOf(anchor * 1000),
+    timezone: 'UTC',
+    periods: items.sold.prices.map(one => one.billingPeriod),
+    importedFromNs: options.period.fromNs,
+  }
+  const fromNs = takenFrom(takeover)
+  tellLonger(id, takeover, fromNs, findings)
   const ended = endOf(object) ?? untilOf(object)
   if (ended !== undefined && nsOf(ended * 1000) <= fromNs)
     return void findings.note(
@@ -177,25 +180,12 @@ function itemsOf(
   const shortest = [...items.values()].map(one => one.billingPeriod).sort(byLength)[0]
   if (shortest === undefined)
     return findings.leftOut('subscription', id, 'items', 'no_items', 'None of its items could be said.')
-  for (const [item, price] of items) {
-    if (price.billingPeriod === shortest) continue
-    items.delete(item)
-    delete quantities[price.id]
-    findings.leftOut(
-      'subscription',
-      id,
-      `items/${item}`,
-      'mixed_intervals',
-      `The price ${price.id} has another interval than the others; a plan has one.`,
-    )
-  }
   const sold: SoldTogether = { currency, billingPeriod: shortest, prices: [...items.values()] }
   plans.add(sold)
   return { items, sold, quantities }
 }
 
-const lengths: readonly BillingPeriod[] = ['day', 'week', 'month', 'quarter', 'year']
-const byLength = (a: BillingPeriod, b: BillingPeriod) => lengths.indexOf(a) - lengths.indexOf(b)
+const byLength = (a: BillingPeriod, b: BillingPeriod) => longestDays(a) - longestDays(b)
 
 function endOf(object: ForeignObject): number | undefined {
   return textIn(object['status']) === 'canceled'
