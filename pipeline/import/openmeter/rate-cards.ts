@@ -1,7 +1,7 @@
 // Meters, features and rate cards of OpenMeter as meters and prices of ours.
 // Invariant: what our models cannot say is left out and told; nothing is approximated.
 
-import { billingPeriodToWire } from '../../../schemas/catalog/billing-period.js'
+import { type BillingPeriod, billingPeriodToWire } from '../../../schemas/catalog/billing-period.js'
 import {
   amountIn,
   decimalIn,
@@ -182,14 +182,13 @@ export function priceOf(
       'one_time_fee',
       'It was owed once, when the phase began: if it is open, send it as weir.charge.added.',
     )
-  const period = card['billingCadence'] === undefined ? billingPeriod : periodOf(card['billingCadence'])
-  if (period === undefined)
+  const own = ownPeriod(card, billingPeriod)
+  if (own === undefined)
     return leave(
       'billingCadence',
       'unsupported_interval',
       `No billing period is ${shown(card['billingCadence'])}.`,
     )
-  const own = period === billingPeriod ? {} : { billing_period: billingPeriodToWire(period) }
   const fault = Object.keys(price).find(
     field => numbers.has(field) && amountIn(price[field]).kind === 'fault',
   )
@@ -201,23 +200,7 @@ export function priceOf(
     )
   const discounts = discountsOf(card)
   const note = textIn(card['name'])
-  if (type === 'flat') {
-    const timing = textIn(price['paymentTerm']) === 'in_arrears' ? 'in_arrears' : 'in_advance'
-    const amount = decimalIn(price['amount'])
-    if (amount === '') return leave('price.amount', 'missing_value', 'It is missing.')
-    return {
-      wire: {
-        price: key,
-        kind: 'recurring',
-        amount,
-        per: 'subscription',
-        timing,
-        ...own,
-        ...discounts.percent,
-      },
-      note,
-    }
-  }
+  if (type === 'flat') return flatPrice(card, { ...own, ...discounts.percent }, leave)
   const feature = textIn(card['featureKey']) || key
   const meter = meters.ofFeature.get(feature)
   if (meter === undefined)
@@ -238,6 +221,26 @@ export function priceOf(
     },
     note,
   }
+}
+
+function flatPrice(card: ForeignObject, more: Wire, leave: Leave): ImportedPrice | undefined {
+  const price = objectIn(card['price'])
+  const timing = textIn(price['paymentTerm']) === 'in_arrears' ? 'in_arrears' : 'in_advance'
+  const amount = decimalIn(price['amount'])
+  if (amount === '') return leave('price.amount', 'missing_value', 'It is missing.')
+  const key = textIn(card['key'])
+  return {
+    wire: { price: key, kind: 'recurring', amount, per: 'subscription', timing, ...more },
+    note: textIn(card['name']),
+  }
+}
+
+/** Where it is not the plan's; undefined: it cannot be said. */
+function ownPeriod(card: ForeignObject, billingPeriod: BillingPeriod): Wire | undefined {
+  if (card['billingCadence'] === undefined) return {}
+  const period = periodOf(card['billingCadence'])
+  if (period === undefined) return undefined
+  return period === billingPeriod ? {} : { billing_period: billingPeriodToWire(period) }
 }
 
 const numbers = new Set(['amount', 'multiplier', 'quantityPerPackage', 'minimumAmount', 'maximumAmount'])
