@@ -24,7 +24,7 @@ import { type History, happenedBy, histories } from '../testing/random/histories
 import { simulate } from './simulate.js'
 
 const { WEIR_ORACLE_RUNS, WEIR_ORACLE_SEED, WEIR_ORACLE_PATH } = process.env
-const numRuns = Number(WEIR_ORACLE_RUNS ?? 100)
+const numRuns = Number(WEIR_ORACLE_RUNS ?? 500)
 const timeoutMs = 60_000 + numRuns * 1_000
 
 function catalogOf(history: History): Catalog {
