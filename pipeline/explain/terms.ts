@@ -110,8 +110,9 @@ type Told =
 
 async function explained(question: Question): Promise<Told> {
   const { changes, catalog, charge, sums, meter } = question
-  const { aggregation, convert } = catalog.meter(meter) ?? {}
+  const { aggregation, convert, window } = catalog.meter(meter) ?? {}
   const addsUp =
+    window === undefined &&
     (aggregation === 'sum' || aggregation === 'count') &&
     (convert === undefined || convert.round !== undefined)
   const untold = (why: string): Told => ({ kind: 'untold', addsUp, why })

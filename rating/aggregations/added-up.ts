@@ -17,6 +17,7 @@ const reasons: { readonly [K in keyof Required<Meter>]: (meter: Meter) => Reason
     const { additive, keeps } = aggregationFacts[aggregation]
     return additive !== undefined ? undefined : `${aggregation} keeps ${keeps}`
   },
+  window: ({ window }) => (window === undefined ? undefined : `what each ${window.unit} comes to is kept`),
   value: plain,
   // What is derived of an event is a value like any other; a converted sum is divided when it is priced.
   values: plain,

@@ -26,7 +26,7 @@ export interface AggregationPart<S> {
    * Set where the quantity is divided by what the usage itself tells, such as the number of events: the exact quantity,
    * of which `total` is the one rounded to 12 places.
    */
-  quotient?(state: S): Quotient
+  quotient?(state: S, basis: ChargeBasis): Quotient
   /** Set for a level, which carries over to the next period: whether an event's value changes the level or replaces it. */
   readonly level?: 'changes' | 'value'
   /** The sum that the next value is added to. Absent: values are not added up, so no sum can overflow 38 digits. */

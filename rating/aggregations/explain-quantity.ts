@@ -6,7 +6,7 @@ import type { ChargeBasis } from '../periods/charge-basis.js'
 import { ofScaled, over, type Ratio, ratio } from '../steps/ratio.js'
 import { count, quantity, type Step, type StepValues, scaledQuantity, sumStep, text } from '../steps/step.js'
 import type { Quotient } from './aggregation.js'
-import { type AggregationState, aggregatorOf, timeDenominator } from './registry.js'
+import { type AggregationState, aggregatorOfMeter, timeDenominator } from './registry.js'
 
 export interface Aggregated {
   readonly state: AggregationState
@@ -40,7 +40,7 @@ function explainRead(
 ): Ratio {
   const { aggregation } = basis.meter
   const inCell = cell === '' ? {} : { cell: text(cell) }
-  const { explain, total, quotient } = aggregatorOf(state.kind)
+  const { explain, total, quotient } = aggregatorOfMeter(basis.meter)
   const found = explain?.(steps, basis, state, level, inCell) ?? state.kind
   const of = events === undefined ? '' : ` of ${events} ${events === 1 ? 'event' : 'events'}`
   const label = `${cell === '' ? 'quantity' : `quantity in ${cell}`}, ${aggregation}${of}`
@@ -51,7 +51,7 @@ function explainRead(
   }
   if (typeof found !== 'string') return sumStep(steps, what, label, 'level', found, quantity, about)
   if (isExact && quotient !== undefined)
-    return explainQuotient(steps, quotient(state), { what, label, about })
+    return explainQuotient(steps, quotient(state, basis), { what, label, about })
   const result = over(ratio(total(state, basis, level)), ratio(timeDenominator(basis) * scaledOne))
   const values = { ...about, [found]: quantity(result) }
   steps.push({ what, label, formula: found, values, result: quantity(result) })

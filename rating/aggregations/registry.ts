@@ -5,6 +5,7 @@ import {
   type Aggregation,
   aggregationFacts,
 } from '../../schemas/catalog/aggregations.js'
+import type { Meter } from '../../schemas/catalog/catalog.js'
 import { magnitude, type Scaled } from '../../schemas/money/decimal.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
 import type { AggregationPart } from './aggregation.js'
@@ -20,6 +21,7 @@ import { sum } from './sum.js'
 import { timeAverage } from './time-average.js'
 import { uniqueCount } from './unique-count.js'
 import { weightedSum } from './weighted-sum.js'
+import { type WindowsState, windowsPart } from './windows.js'
 
 const parts = {
   count,
@@ -35,7 +37,7 @@ const parts = {
   percentile,
 } satisfies { readonly [A in Aggregation]: AggregationPart<{ readonly kind: A }> }
 
-export type AggregationState = ReturnType<(typeof parts)[Aggregation]['start']>
+export type AggregationState = ReturnType<(typeof parts)[Aggregation]['start']> | WindowsState
 export type AdditiveState = Extract<AggregationState, { readonly kind: AdditiveAggregation }>
 
 type AnyPart = AggregationPart<AggregationState>
@@ -46,13 +48,32 @@ export type Aggregator = { readonly [K in keyof Required<AnyPart>]: AnyPart[K] }
   readonly readsText: boolean
 }
 
+function aggregatorFrom(part: AnyPart, isAdditive: boolean, readsText: boolean): Aggregator {
+  const { start, add, total, quotient, level, held, explain } = part
+  return { start, add, total, quotient, level, held, explain, isAdditive, readsText }
+}
+
 const aggregators = {} as Record<Aggregation, Aggregator>
 for (const name of Object.keys(parts) as Aggregation[]) {
-  const { start, add, total, quotient, level, held, explain }: AnyPart = parts[name]
   const { additive, reads } = aggregationFacts[name]
-  const isAdditive = additive !== undefined
-  const readsText = reads === 'text'
-  aggregators[name] = { start, add, total, quotient, level, held, explain, isAdditive, readsText }
+  aggregators[name] = aggregatorFrom(parts[name], additive !== undefined, reads === 'text')
+}
+const overWindows = new Map<string, Aggregator>()
+
+/** Of the meter, with its windows. */
+export function aggregatorOfMeter({
+  aggregation,
+  window,
+}: Pick<Meter, 'aggregation' | 'window'>): Aggregator {
+  if (window === undefined) return aggregatorOf(aggregation)
+  const name = `${aggregation} of ${window.aggregation}`
+  let known = overWindows.get(name)
+  if (known === undefined) {
+    const part = windowsPart(aggregation, window.aggregation)
+    known = aggregatorFrom(part as AnyPart, false, part.readsText)
+    overWindows.set(name, known)
+  }
+  return known
 }
 
 /** Find it once for a charge, not for each event. */
@@ -90,6 +111,7 @@ export function isQuotient(aggregation: Aggregation): boolean {
 
 /** The sum that the next value is added to, with the levels carried over; 0 where values are not added up. */
 export function heldIn(state: AggregationState, levels: Iterable<Scaled>): Scaled {
+  if (state.kind === 'windows') return state.reach
   const { held: heldOf, level: kind } = aggregatorOf(state.kind)
   let held = heldOf?.(state) ?? 0n
   if (kind === 'changes') for (const level of levels) held = magnitude(held) + magnitude(level)
@@ -97,7 +119,12 @@ export function heldIn(state: AggregationState, levels: Iterable<Scaled>): Scale
 }
 
 /** The same, one value at a time. Changes of a level count by magnitude: in another order the level may peak higher. */
-export function heldAfter(held: Scaled, aggregation: Aggregation, quantity: Scaled): Scaled {
+export function heldAfter(
+  held: Scaled,
+  { aggregation, window }: Pick<Meter, 'aggregation' | 'window'>,
+  quantity: Scaled,
+): Scaled {
+  if (window !== undefined) return held + magnitude(quantity)
   const { held: heldOf, level } = aggregatorOf(aggregation)
   if (heldOf === undefined) return 0n
   return level === 'changes' ? magnitude(held) + magnitude(quantity) : held + quantity

@@ -15,6 +15,8 @@ export interface UsageSample {
   readonly cell: number
   /** Of a price with `group_by`, as groupOf (models/grouped) tells it; '' for any other. */
   readonly group: string
+  /** Set where the meter has windows: the number of the event's. */
+  readonly window?: number
 }
 
 /** Below 0 when the event (timeA, keyA) comes before (timeB, keyB). */

@@ -54,9 +54,10 @@ export function addSample(
   const timeMs = msOf(sample.timeNs)
   if (timeMs < accumulator.firstMs) accumulator.firstMs = timeMs
   if (timeMs > accumulator.lastMs) accumulator.lastMs = timeMs
-  const { usage, aggregation } = rater
-  if (usage !== undefined) usage.add(basis, rater, accumulator.state, sample)
-  else aggregation.add(soleAggregation(accumulator.state), sample, basis.fromNs)
+  const { usage, aggregation, windowOf } = rater
+  const placed = windowOf === undefined ? sample : { ...sample, window: windowOf(sample.timeNs) }
+  if (usage !== undefined) usage.add(basis, rater, accumulator.state, placed)
+  else aggregation.add(soleAggregation(accumulator.state), placed, basis.fromNs)
 }
 
 /** The aggregation's state of a charge whose model has no state of its own. */

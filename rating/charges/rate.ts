@@ -30,7 +30,7 @@ export function chargeOf(
     return { quantity, amount: basis.trial ? 0n : adjusted(rater, amount) }
   }
   if (aggregation.quotient !== undefined) {
-    const { over, under } = aggregation.quotient(soleAggregation(state))
+    const { over, under } = aggregation.quotient(soleAggregation(state), basis)
     const divided = raterDividedBy(basis, under)
     return { quantity: quantityOf(divided, over), amount: amountOfTotal(divided, over) }
   }
@@ -46,7 +46,7 @@ function quantityOf({ quantityFactor, quantityDenominator }: Rater, total: bigin
 /** Whether `amountOfTotal` can compute the amount: it follows from one aggregated quantity alone. */
 export function isRatedByTotal({ price, meter }: ChargeBasis): boolean {
   if (whyNotByTotal(price) !== undefined) return false
-  return !isLevel(meter.aggregation) && !isQuotient(meter.aggregation)
+  return !isLevel(meter.aggregation) && !isQuotient(meter.aggregation) && meter.window === undefined
 }
 
 /** The amount for an aggregated quantity; the basis must satisfy `isRatedByTotal`. */

@@ -6,17 +6,20 @@
 import type { PriceModel, UsagePrice } from '../../schemas/catalog/catalog.js'
 import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { conversionOf } from '../aggregations/convert.js'
-import { aggregationDenominator, aggregatorOf, isLevel } from '../aggregations/registry.js'
+import { aggregationDenominator, aggregatorOfMeter, isLevel } from '../aggregations/registry.js'
 import { keptPercent, wholePercent } from '../models/kept-percent.js'
 import type { Linear } from '../models/linear.js'
 import type { Compiled, ModelPart, UsageModel } from '../models/model.js'
 import { partOf } from '../models/registry.js'
 import type { Scale } from '../models/scale.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
+import { windowsIn } from '../periods/windows.js'
 import { one, ratio } from '../steps/ratio.js'
 
 export interface Rater extends Compiled<unknown> {
   readonly trial: boolean
+  /** The number of an instant's window; undefined: the meter has none. */
+  readonly windowOf: ((atNs: bigint) => number) | undefined
   /** The model has one of these two. */
   readonly amountOf: ((units: bigint, terms: unknown) => bigint) | undefined
   readonly usage: UsageModel<PriceModel, unknown, unknown> | undefined
@@ -61,7 +64,7 @@ export function raterOf(basis: ChargeBasis): Rater {
   rater ??= raters.get(basis)
   if (rater === undefined) {
     rater = compileRater(basis)
-    if (price.prorate || isLevel(meter.aggregation)) raters.set(basis, rater)
+    if (price.prorate || isLevel(meter.aggregation) || meter.window !== undefined) raters.set(basis, rater)
     else shared.set(price, rater)
   }
   return rater
@@ -79,7 +82,7 @@ export function raterDividedBy(basis: ChargeBasis, divisor: bigint): Rater {
 }
 
 function compileRater(basis: ChargeBasis, divisor = 1n): Rater {
-  const { price } = basis
+  const { price, meter } = basis
   const { numerator, denominator } = price.prorate
     ? ratio(basis.fraction.numerator, basis.fraction.denominator)
     : one
@@ -103,7 +106,8 @@ function compileRater(basis: ChargeBasis, divisor = 1n): Rater {
     trial: basis.trial,
     amountOf: part.kind === 'total' ? part.amountOf : undefined,
     usage: part.kind === 'usage' ? part : undefined,
-    aggregation: aggregatorOf(basis.meter.aggregation),
+    aggregation: aggregatorOfMeter(basis.meter),
+    windowOf: meter.window && windowsIn(meter.window.unit, basis.timezone ?? 'UTC'),
     terms,
     quantityFactor,
     quantityDenominator,

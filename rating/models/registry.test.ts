@@ -78,7 +78,7 @@ describe.each(aggregations)('the aggregation %s', aggregation => {
         let held = 0n
         for (const sample of arrival) {
           add(state, sample, basis.fromNs)
-          held = heldAfter(held, aggregation, sample.quantity)
+          held = heldAfter(held, { aggregation }, sample.quantity)
         }
         expect(magnitude(heldIn(state, []))).toBeLessThanOrEqual(magnitude(held))
       }),

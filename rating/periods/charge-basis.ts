@@ -14,6 +14,8 @@ export interface ChargeBasis {
   readonly trial: boolean
   /** The segment lies in a suspension from end to end, and the price is without minimum and flat amounts for that. */
   readonly suspended?: true
+  /** Set where the meter has windows: the subscription's, in which they begin and end. */
+  readonly timezone?: string
   readonly fromNs: bigint
   readonly untilNs: bigint
   /** The whole service period: `weighted_sum` and `time_average` divide by its length. */

@@ -13,6 +13,7 @@ export type StepKind =
   | 'level'
   | 'rank'
   | 'as_read'
+  | 'window'
   | 'cell_quantity'
   | 'quantity'
   | 'beyond_included'

@@ -2,12 +2,14 @@
 // events at once, units one by one. It is written from the contract's text and shares no code with what it
 // tests.
 
+import type { Aggregation } from '../../schemas/catalog/aggregations.js'
 import type { Meter, PriceModel } from '../../schemas/catalog/catalog.js'
 import type { CellPrice } from '../../schemas/catalog/models/matrix-cell.js'
 import type { Tier } from '../../schemas/catalog/models/tiers.js'
 import type { Scaled } from '../../schemas/money/decimal.js'
 import type { ChargeBasis, UsageSample } from '../charges/accumulator.js'
 import { Exact } from './exact.js'
+import { slowWindow } from './slow-windows.js'
 
 export const exactly = (value: Scaled): Exact => Exact.of(value).div(10n ** 12n)
 const zero = Exact.of(0)
@@ -192,10 +194,36 @@ function aggregate(basis: ChargeBasis, samples: readonly UsageSample[], level: E
 }
 
 function aggregateRead(basis: ChargeBasis, samples: readonly UsageSample[], level: Exact): Exact {
-  const events = byTime(samples)
+  const { window, aggregation } = basis.meter
+  if (window === undefined) return aggregateEvents(aggregation, basis, byTime(samples), level)
+  const windows = new Map<string, UsageSample[]>()
+  for (const event of byTime(samples)) {
+    const key = slowWindow(event.timeNs, window.unit, basis.timezone!)
+    windows.set(key, [...(windows.get(key) ?? []), event])
+  }
+  const each = [...windows.values()].map(events => aggregateEvents(window.aggregation, basis, events, level))
+  return aggregateValues(aggregation, basis, each)
+}
+
+/** Of what windows come to. */
+function aggregateValues(aggregation: Aggregation, basis: ChargeBasis, values: readonly Exact[]): Exact {
+  const sum = values.reduce((total, value) => total.plus(value), zero)
+  if (aggregation === 'percentile') return nearestRank(basis.meter, values)
+  if (aggregation === 'sum' || values.length === 0) return sum
+  if (aggregation === 'average') return sum.div(values.length)
+  return values.reduce((found, value) =>
+    aggregation === 'max' ? Exact.max(found, value) : Exact.min(found, value),
+  )
+}
+
+function aggregateEvents(
+  aggregation: Aggregation,
+  basis: ChargeBasis,
+  events: readonly UsageSample[],
+  level: Exact,
+): Exact {
   const values = events.map(event => exactly(event.quantity))
   const sum = values.reduce((total, value) => total.plus(value), zero)
-  const { aggregation } = basis.meter
   switch (aggregation) {
     case 'count':
       return Exact.of(events.length)

@@ -11,6 +11,7 @@ import type { Problems, SourceNode } from './catalog-source.js'
 import { eventTypesToWire, readEventTypes, withEventTypes } from './meter-event-types.js'
 import { filtersField, filtersToWire, readFilters } from './meter-filter.js'
 import { meterValueToWire, quantityValueFields, readMeterValue, textValueFields } from './meter-value.js'
+import { overWindows, readWindow, windowAggregations, windowFieldsFor, windowToWire } from './meter-window.js'
 import { decimal, type Wire } from './models/model-shape.js'
 
 export function readMeter(node: SourceNode, declared: Set<string>, problems: Problems): Meter | undefined {
@@ -23,7 +24,8 @@ export function readMeter(node: SourceNode, declared: Set<string>, problems: Pro
   if (id !== undefined) declared.add(id)
   const eventTypes = readEventTypes(reader, problems)
   const aggregation = reader.requiredChoice('aggregation', aggregations)
-  const value = readMeterValue(reader, aggregation, problems)
+  const window = readWindow(reader, aggregation)
+  const value = readMeterValue(reader, window?.aggregation ?? aggregation, problems)
   const percentile = reader.decimal('percentile', { sign: 'positive', max: 100n * scaledOne })
   const facts = aggregation && aggregationFacts[aggregation]
   if (facts?.takesPercentile) reader.requiredField('percentile')
@@ -40,6 +42,7 @@ export function readMeter(node: SourceNode, declared: Set<string>, problems: Pro
     meter: id,
     eventTypes,
     aggregation,
+    ...(window === undefined ? {} : { window }),
     ...value,
     ...(percentile === undefined ? {} : { percentile }),
     filters,
@@ -66,6 +69,7 @@ export function meterToWire(meter: Meter): Wire {
     meter: meter.meter,
     ...eventTypesToWire(meter.eventTypes),
     aggregation: meter.aggregation,
+    ...windowToWire(meter.window),
     ...meterValueToWire(meter),
     ...decimal('percentile', meter.percentile),
     ...(meter.filters.size === 0 ? {} : { filters: filtersToWire(meter.filters) }),
@@ -95,6 +99,27 @@ function metersOf(asks: (facts: AggregationFacts) => boolean, fields: z.ZodRawSh
   return withEventTypes({ ...meterFields, aggregation, ...fields })
 }
 
+/** Windows, aggregated by an aggregation that reads so. */
+function windowMeters(asked: AggregationFacts['reads'], values: readonly z.ZodRawShape[]) {
+  const each = windowAggregations.filter(name => aggregationFacts[name].reads === asked)
+  return values.flatMap(value =>
+    [false, true].map(takes =>
+      withEventTypes({
+        ...meterFields,
+        aggregation: z.enum(
+          overWindows.filter(name => (aggregationFacts[name].takesPercentile ?? false) === takes) as [
+            Aggregation,
+            ...Aggregation[],
+          ],
+        ),
+        ...windowFieldsFor(each),
+        ...value,
+        ...(takes ? { percentile: positiveField } : {}),
+      }),
+    ),
+  )
+}
+
 export const meterSchema = z.union([
   metersOf(({ reads }) => reads === 'nothing', {}),
   ...textValueFields.map(fields => metersOf(({ reads }) => reads === 'text', fields)),
@@ -104,4 +129,7 @@ export const meterSchema = z.union([
   ...quantityValueFields.map(fields =>
     metersOf(({ takesPercentile }) => takesPercentile === true, { ...fields, percentile: positiveField }),
   ),
+  ...windowMeters('nothing', [{}]),
+  ...windowMeters('text', textValueFields),
+  ...windowMeters('quantity', quantityValueFields),
 ])

@@ -11,6 +11,7 @@ import type { Coupon } from './coupon.js'
 import type { GroupBy } from './group-by.js'
 import type { MeterFilters } from './meter-filter.js'
 import type { MeterValue } from './meter-value.js'
+import type { MeterWindow } from './meter-window.js'
 import type { QuantityModel } from './models/quantity-models.js'
 import type { PriceModel } from './models/registry.js'
 import type { Proration, ProrationRule } from './proration.js'
@@ -26,6 +27,8 @@ export interface Meter extends MeterValue {
   /** One or more, each once. */
   readonly eventTypes: readonly string[]
   readonly aggregation: Aggregation
+  /** The aggregation is then over what each window comes to. */
+  readonly window?: MeterWindow
   /** For `percentile` alone: scaled, above 0 and up to 100. */
   readonly percentile?: Scaled
   /** An event must match all. */

@@ -23,6 +23,18 @@ test.each([
     ],
   ],
   [['aggregation: unique_count', 'value: [user, device.id]']],
+  [['aggregation: sum', 'window: day', 'window_aggregation: max', 'value: gb']],
+  [['aggregation: average', 'window: hour', 'window_aggregation: count']],
+  [
+    [
+      'aggregation: percentile',
+      'percentile: 95',
+      'window: hour',
+      'window_aggregation: max',
+      'expression: a + b',
+    ],
+  ],
+  [['aggregation: max', 'window: day', 'window_aggregation: unique_count', 'value: [a, b]']],
   [['aggregation: weighted_sum', 'value: bytes', 'convert: { divide_by: "1073741824" }']],
   [['aggregation: sum', 'value: ms', 'convert: { divide_by: 1000, round: half_even, places: 2 }']],
 ])('%j is read', lines => {
@@ -88,6 +100,30 @@ test.each([
   [
     ['aggregation: sum', 'value: a', 'convert: { divided_by: 2 }'],
     '6:14 missing_field The field divide_by is missing.',
+  ],
+  [
+    ['aggregation: sum', 'value: a', 'window: day'],
+    '2:5 missing_field The field window_aggregation is missing.',
+  ],
+  [
+    ['aggregation: sum', 'value: a', 'window_aggregation: max'],
+    '2:5 missing_field The field window is missing.',
+  ],
+  [
+    ['aggregation: sum', 'value: a', 'window: week', 'window_aggregation: max'],
+    '6:13 invalid_value The field window is one of hour, day.',
+  ],
+  [
+    ['aggregation: sum', 'value: a', 'window: day', 'window_aggregation: average'],
+    '7:25 invalid_value The field window_aggregation is one of count, sum, max, min, latest, first, unique_count.',
+  ],
+  [
+    ['aggregation: latest', 'value: a', 'window: day', 'window_aggregation: max'],
+    '4:18 invalid_value The aggregation over windows is one of sum, max, min, average, percentile.',
+  ],
+  [
+    ['aggregation: sum', 'value: a', 'window: day', 'window_aggregation: count'],
+    '5:12 unknown_key The aggregation count takes no value.',
   ],
 ] as const)('%j is refused', (lines, fault) => {
   expect(faults(...lines)[0]).toBe(fault)

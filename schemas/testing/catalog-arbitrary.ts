@@ -19,6 +19,7 @@ import { type GroupBy, groupFault } from '../catalog/group-by.js'
 import type { Convert } from '../catalog/meter-convert.js'
 import type { MeterFilter } from '../catalog/meter-filter.js'
 import type { MeterValue } from '../catalog/meter-value.js'
+import { type MeterWindow, overWindows, windowAggregations, windowUnits } from '../catalog/meter-window.js'
 import type { CellPrice } from '../catalog/models/matrix-cell.js'
 import type { Tier } from '../catalog/models/tiers.js'
 import { currencyCodes } from '../money/currency.js'
@@ -53,8 +54,11 @@ const filter: fc.Arbitrary<MeterFilter> = fc.oneof(
     .map(([lower, least, upper, not]) => ({ ...not, [lower]: -least, [upper]: least / 2n + 4n })),
 )
 
-/** What stands in the place of a plain value, and its conversion. */
+/** What stands in the place of a plain value, its conversion, and windows. */
 const meterValue = fc.record({
+  window: fc.option(
+    fc.record({ unit: fc.constantFrom(...windowUnits), aggregation: fc.constantFrom(...windowAggregations) }),
+  ),
   values: fc.constantFrom(undefined, [['a'], ['b', 'c']], [['x'], ['a'], ['b']]),
   expression: fc.constantFrom(undefined, 'a * 2', ' round(`b-c`.d / 3, 2)', '$.a'),
   convert: fc.constantFrom<Convert | undefined>(
@@ -64,6 +68,10 @@ const meterValue = fc.record({
     { divideBy: 2n * scaledOne, round: { to: 'up', places: 0 } },
   ),
 })
+
+function windowOf(aggregation: Aggregation, window: MeterWindow | null): { window?: MeterWindow } {
+  return window === null || !overWindows.includes(aggregation) ? {} : { window }
+}
 
 function meterValueOf(
   aggregation: Aggregation,
@@ -97,7 +105,8 @@ const meter: fc.Arbitrary<Omit<Meter, 'meter'>> = fc
   .map(([aggregation, eventTypes, value, percentile, filters, dimensions, unit, allowNegative, more]) => ({
     eventTypes,
     aggregation,
-    ...meterValueOf(aggregation, value, more),
+    ...windowOf(aggregation, more.window),
+    ...meterValueOf(windowOf(aggregation, more.window).window?.aggregation ?? aggregation, value, more),
     ...(aggregation === 'percentile' ? { percentile } : {}),
     filters: new Map(Object.entries(filters)),
     dimensions,
@@ -152,7 +161,9 @@ function modelFor(target: Meter): fc.Arbitrary<PriceModel> {
     }),
   ]
   if (aggregationFacts[target.aggregation].quotient) return fc.oneof(...models)
-  if (target.convert === undefined || target.convert.round !== undefined) models.push(percentage)
+  const isByEvent = target.window === undefined
+  if (isByEvent && (target.convert === undefined || target.convert.round !== undefined))
+    models.push(percentage)
   if (target.dimensions.length > 0) models.push(matrixOver(target.dimensions))
   return fc.oneof(...models)
 }

@@ -3,6 +3,7 @@
 
 import type { Catalog } from '../../../schemas/catalog/catalog.js'
 import { mergeCatalogs } from '../../../schemas/catalog/catalog-parser.js'
+import { aggregationName } from '../../../schemas/catalog/meter-window.js'
 import { parseLifecycleEvent } from '../../../schemas/lifecycle/lifecycle-event.js'
 import type { Rejection } from '../../../schemas/rejection.js'
 import type { ReceivedEvent } from '../decode/decode.js'
@@ -68,7 +69,7 @@ function writeMeters({ state, out }: Step, known: Catalog): void {
   for (const meter of state.catalog.meters) {
     if (known.meters.some(one => one.meter === meter.meter)) continue
     for (const eventType of meter.eventTypes)
-      out.meter({ meter: meter.meter, eventType, aggregation: meter.aggregation })
+      out.meter({ meter: meter.meter, eventType, aggregation: aggregationName(meter) })
   }
 }
 

@@ -19,6 +19,7 @@ export function basisOf(segment: Segment<UsagePrice>, catalog: CatalogIndex): Ch
     meter,
     fraction: segment.fraction,
     trial: line.trial,
+    ...(meter.window === undefined ? {} : { timezone: line.timezone }),
     ...(waives ? { suspended: true } : {}),
     fromNs: segment.fromNs,
     untilNs: segment.untilNs,

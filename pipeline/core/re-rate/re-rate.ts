@@ -167,8 +167,8 @@ function assignAgain(
     }
     const known = rebuilt.get(segment.chargeId)
     const sample = { event: past.event, assignment, isNew }
-    const { aggregation } = basisOf(segment, step.book.catalog).meter
-    const held = heldAfter(known?.held ?? 0n, aggregation, reading.quantity)
+    const { meter } = basisOf(segment, step.book.catalog)
+    const held = heldAfter(known?.held ?? 0n, meter, reading.quantity)
     const groups = known?.groups ?? new Map<string, true>()
     if (assignment.group !== '') groups.set(assignment.group, true)
     if (known === undefined) rebuilt.set(segment.chargeId, { segment, held, groups, samples: [sample] })

@@ -7,6 +7,7 @@ import { aggregationFacts } from '../../../schemas/catalog/aggregations.js'
 import type { Meter } from '../../../schemas/catalog/catalog.js'
 import { type Expression, parseExpression } from '../../../schemas/catalog/expression.js'
 import { passOf } from '../../../schemas/catalog/meter-filter.js'
+import { eventAggregation } from '../../../schemas/catalog/meter-window.js'
 
 /** A path of `data`, and the slot that its value is noted in. */
 export interface PathSlot {
@@ -121,7 +122,7 @@ function slotsOf(
   slotOf: SlotOf,
   sharedNames: (names: readonly string[]) => readonly string[],
 ): MeterSlots {
-  const { reads } = aggregationFacts[meter.aggregation]
+  const { reads } = aggregationFacts[eventAggregation(meter)]
   const derived = derivedSlots(meter, slotOf)
   return {
     meter,

@@ -4,6 +4,7 @@
 import { isLevel } from '../../../rating/aggregations/registry.js'
 import type { Meter } from '../../../schemas/catalog/catalog.js'
 import { passOf } from '../../../schemas/catalog/meter-filter.js'
+import { eventAggregation } from '../../../schemas/catalog/meter-window.js'
 import type { MeterReading } from '../../../schemas/event/metered-event.js'
 import { isRecord } from '../../../schemas/json/json-text.js'
 import { scalarText } from '../../../schemas/json/scalar-text.js'
@@ -36,7 +37,7 @@ function readingOf(data: Data, meter: Meter): MeterReading | string {
   if (meter.value === undefined) return { meter: meter.meter, quantity: scaledOne, text: '1', dimensions }
   const value = valueAt(data, meter.value)
   if (value === undefined || value === null) return `the value of the meter ${meter.meter} is missing`
-  if (meter.aggregation === 'unique_count') {
+  if (eventAggregation(meter) === 'unique_count') {
     const text = scalarText(value)
     if (typeof text !== 'string') return `the value of the meter ${meter.meter} is not a text or a number`
     return { meter: meter.meter, quantity: scaledOne, text, dimensions }

@@ -37,10 +37,10 @@ export function readingsOf(data: unknown, meters: readonly Meter[]): Reading[] |
 }
 
 function valueIn(meter: Meter, data: unknown): { quantity: Scaled; text: string } | string {
-  if (meter.aggregation === 'count') return { quantity: scaledOne, text: '' }
+  if ((meter.window?.aggregation ?? meter.aggregation) === 'count') return { quantity: scaledOne, text: '' }
   if (isDerived(meter)) return derivedIn(meter, path => at(data, path))
   const value = at(data, meter.value ?? [])
-  if (meter.aggregation === 'unique_count') {
+  if ((meter.window?.aggregation ?? meter.aggregation) === 'unique_count') {
     const text = comparedText(value)
     if (text === undefined) return 'invalid_value'
     return text === 'value_out_of_range' ? text : { quantity: scaledOne, text }

@@ -31,7 +31,8 @@ export function usageTotal(
   const price = isWaived(segment) ? unfloored(line.price) : line.price
   const meter = catalog.meters.find(one => one.meter === price.meter)!
   const fraction = partOf(segment)
-  const basis: ChargeBasis = { price, meter, fraction, trial, fromNs, untilNs, period }
+  const { timezone } = line.terms
+  const basis: ChargeBasis = { price, meter, fraction, trial, timezone, fromNs, untilNs, period }
   const samples = samplesOn(line, placed).filter(one => fromNs <= one.timeNs && one.timeNs < untilNs)
   const isLevel = meter.aggregation === 'weighted_sum' || meter.aggregation === 'time_average'
   const earlier = isLevel ? movesBefore(segment, lines, placed) : []

@@ -2,6 +2,7 @@
 
 import fc from 'fast-check'
 import { type Aggregation, aggregationFacts, aggregations } from '../../../schemas/catalog/aggregations.js'
+import { overWindows } from '../../../schemas/catalog/meter-window.js'
 import { ExactNumber } from '../../../schemas/money/exact-number.js'
 import { at, defined, mostly, often, type Wire } from './picks.js'
 
@@ -42,6 +43,14 @@ export const meter = fc.record({
     ...['n * 2 + 1', '-n / 3', 'round(n / 7, 2) + abs(n)', 'max(n, 4) - min(n, 2) / 9'],
     ...['ceil(n / 3) * floor(`n` * 1.5)', '6 / (n - 4)'],
   ),
+  window: often<Wire | undefined>(
+    undefined,
+    ...['max', 'sum', 'latest'].map(each => ({ window: 'day', window_aggregation: each })),
+    ...['max', 'min', 'first', 'count', 'unique_count'].map(each => ({
+      window: 'hour',
+      window_aggregation: each,
+    })),
+  ),
   fields: often<readonly string[] | undefined>(undefined, ['user', 'region'], ['n', 'model', 'user']),
   late: mostly(false, true),
 })
@@ -66,8 +75,12 @@ export function meterWire(
   // A price by events or cells takes no quotient.
   const isRefused = aggregationFacts[chosen as Aggregation].quotient && !isOfTotals
   const aggregation = isRefused ? 'first' : chosen
-  const isOfTexts = aggregation === 'unique_count'
-  const isRead = aggregation !== 'count' && !isOfTexts
+  // A price by events takes no windows.
+  const hasWindow = isOfTotals && focus === 'any' && overWindows.includes(aggregation as Aggregation)
+  const window = hasWindow ? one.window : undefined
+  const each = window?.['window_aggregation'] ?? aggregation
+  const isOfTexts = each === 'unique_count'
+  const isRead = each !== 'count' && !isOfTexts
   const expression = isRead ? one.expression : undefined
   const value = isOfTexts ? (one.fields ?? 'user') : 'n'
   // A price by events takes no conversion of a sum.
@@ -76,7 +89,8 @@ export function meterWire(
     meter: `m${n}`,
     ...one.eventTypes,
     aggregation,
-    value: aggregation === 'count' || expression !== undefined ? undefined : value,
+    ...window,
+    value: each === 'count' || expression !== undefined ? undefined : value,
     expression,
     convert: isRead ? convert : undefined,
     percentile: aggregation === 'percentile' ? one.percentile : undefined,

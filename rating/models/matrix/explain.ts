@@ -4,7 +4,7 @@
 import type { Matrix } from '../../../schemas/catalog/models/matrix.js'
 import type { CellModel, CellPrice } from '../../../schemas/catalog/models/matrix-cell.js'
 import { explainQuantity } from '../../aggregations/explain-quantity.js'
-import { aggregatorOf } from '../../aggregations/registry.js'
+import { aggregatorOfMeter } from '../../aggregations/registry.js'
 import { type Part, prorated } from '../../steps/part-of-period.js'
 import { greater, lesser, minus, ofScaled, plus, type Ratio, times, zero } from '../../steps/ratio.js'
 import {
@@ -36,7 +36,7 @@ function unitsByCell(steps: Step[], { basis, model, usage, levels }: UsedCells) 
   const due = allCells(model).filter(cell => dueUnusedOfCell(cellPrice(model, cell)) !== 0n)
   return cellsInOrder(usage, levels, due).map(cell => {
     const name = nameOf(model, cell)
-    const state = usage.cells.get(cell) ?? aggregatorOf(basis.meter.aggregation).start()
+    const state = usage.cells.get(cell) ?? aggregatorOfMeter(basis.meter).start()
     const level = levels?.get(cell) ?? 0n
     const units = explainQuantity(steps, basis, { state, level, events: undefined, cell: name })
     return { cell, name, units }

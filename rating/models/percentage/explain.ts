@@ -5,7 +5,7 @@
 import type { Percentage } from '../../../schemas/catalog/models/percentage.js'
 import { type Scaled, scaledOne } from '../../../schemas/money/decimal.js'
 import { explainQuantity } from '../../aggregations/explain-quantity.js'
-import { aggregationDenominator, aggregatorOf, isAdditiveState } from '../../aggregations/registry.js'
+import { aggregationDenominator, aggregatorOfMeter, isAdditiveState } from '../../aggregations/registry.js'
 import { idOf } from '../../aggregations/sample.js'
 import type { ChargeBasis } from '../../periods/charge-basis.js'
 import { explainIncluded, type Part } from '../../steps/part-of-period.js'
@@ -103,7 +103,7 @@ function walkThrough({ basis, usage, levels }: UsedEvents, terms: PercentageTerm
   const { head } = usage
   const level = levels?.get(0) ?? 0n
   const factor = scale.denominator / aggregationDenominator(basis)
-  const aggregator = aggregatorOf(basis.meter.aggregation)
+  const aggregator = aggregatorOfMeter(basis.meter)
   const state = aggregator.start()
   const walk = startWalk(terms, aggregator.total(state, basis, level) * factor)
   const stand = (): Stand => ({

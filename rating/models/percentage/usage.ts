@@ -9,7 +9,7 @@
 
 import type { Percentage } from '../../../schemas/catalog/models/percentage.js'
 import type { Scaled } from '../../../schemas/money/decimal.js'
-import { type AggregationState, aggregatorOf } from '../../aggregations/registry.js'
+import { type AggregationState, aggregatorOfMeter } from '../../aggregations/registry.js'
 import { compareEvents, insertionIndex, type UsageSample } from '../../aggregations/sample.js'
 import type { ChargeBasis } from '../../periods/charge-basis.js'
 import type { Compiled, Levels, Owed } from '../model.js'
@@ -131,7 +131,7 @@ export function loggedAggregation(basis: ChargeBasis, usage: PercentageUsage): A
   const cached = cachedWalks.get(usage)
   const isComplete = cached !== undefined && cached.walk.events === usage.head.times.length
   if (isComplete && cached.basis === basis && cached.rewrites === usage.rewrites) return cached.state
-  const { start, add } = aggregatorOf(basis.meter.aggregation)
+  const { start, add } = aggregatorOfMeter(basis.meter)
   const state = start()
   for (let index = 0; index < usage.head.times.length; index += 1) {
     add(state, sampleAt(usage.head, index), basis.fromNs)

@@ -3,6 +3,7 @@
 
 import { type Aggregation, aggregationFacts } from '../aggregations.js'
 import type { MeterValue } from '../meter-value.js'
+import type { MeterWindow } from '../meter-window.js'
 import { matrix } from './matrix.js'
 import type { ModelFault, ModelShape } from './model-shape.js'
 import { packages } from './package.js'
@@ -56,6 +57,10 @@ export function quantityFault({ model }: PriceModel, meter: PricedMeter): ModelF
       'a round, such as round: half_up with places: 12.'
     return { field: 'model', code: 'model_cannot_price_meter', message }
   }
+  if (model === 'percentage' && meter.window !== undefined) {
+    const message = `The model percentage prices usage event by event; the meter ${meter.meter} has a quantity by ${meter.window.unit}.`
+    return { field: 'model', code: 'model_cannot_price_meter', message }
+  }
   return undefined
 }
 
@@ -63,4 +68,5 @@ interface PricedMeter extends Pick<MeterValue, 'convert'> {
   readonly meter: string
   readonly dimensions: readonly string[]
   readonly aggregation: Aggregation
+  readonly window?: MeterWindow
 }
