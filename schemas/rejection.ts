@@ -43,6 +43,7 @@ export type RejectionCode =
   | 'too_many_groups'
   | 'unknown_subscription'
   | 'unknown_plan'
+  | 'currency_not_in_plan'
   | 'unknown_event'
   | 'event_not_kept'
   | 'customer_mismatch'

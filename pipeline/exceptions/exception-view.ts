@@ -196,6 +196,8 @@ function stepOfDeadLetter(code: string, pointer: string, eventId: string): strin
     case 'subscription_suspended':
     case 'unknown_plan':
       return 'Send the change that is missing and redrive it, or assign a subscription by a redrive.'
+    case 'currency_not_in_plan':
+      return 'Sell a plan in that currency, or publish a version that is in it and redrive the change with it.'
     case 'event_time_in_future':
     case 'older_than_dedupe_horizon':
       return 'Redrive it with the right time, or discard it.'

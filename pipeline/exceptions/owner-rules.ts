@@ -20,6 +20,7 @@ export const shippedOwners: readonly OwnerRule[] = [
         'subscription_suspended',
         'unknown_subscription',
         'unknown_plan',
+        'currency_not_in_plan',
         'no_matrix_cell',
         'too_many_groups',
         'customer_mismatch',

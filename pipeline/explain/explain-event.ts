@@ -208,6 +208,7 @@ async function chargeOf(
 async function arithmetic(source: ExplainSource, row: RatedUsage, sums: ChargeSums, terms: TermsAt) {
   return arithmeticOf({
     charge: row,
+    currency: row.currency,
     meter: row.meter,
     atNs: terms.atNs,
     sums,

@@ -74,6 +74,8 @@ export interface ArithmeticWire {
 
 interface Question {
   readonly charge: ChargeKey
+  /** Of the charge. */
+  readonly currency: string
   readonly meter: string
   readonly atNs: bigint
   readonly sums: ChargeSums
@@ -138,10 +140,11 @@ async function explained(question: Question): Promise<Told> {
 }
 
 function segmentOf(
-  { charge, meter, atNs, catalog }: Question,
+  { charge, meter, atNs, catalog, currency }: Question,
   changes: readonly SubscriptionChange[],
 ): Segment<UsagePrice> | undefined {
-  const timeline = resolveTimeline(changes)
+  // What is owed was owed in the customer's currency, where the plan has it.
+  const timeline = resolveTimeline(changes, currency)
   const isKnown = timeline?.versions.every(({ terms }) => catalog.plan(terms.plan, terms.planVersion))
   if (timeline === undefined || isKnown !== true) return undefined
   for (const line of resolvePrices(timeline, catalog).usage.get(meter) ?? []) {

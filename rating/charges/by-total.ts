@@ -15,6 +15,7 @@ const reasons: { readonly [K in keyof Required<UsagePrice>]: (price: UsagePrice)
   kind: plain,
   price: plain,
   meter: plain,
+  currencies: plain,
   model({ model }) {
     const part = modelPart(model)
     return part.kind === 'total' ? undefined : `${model.model} keeps ${part.keeps}`

@@ -6,10 +6,11 @@ import type { UsagePrice } from '../../schemas/catalog/catalog.js'
 import type { SubscriptionChangeKind } from '../../schemas/lifecycle/lifecycle-event.js'
 import { formatScaled } from '../../schemas/money/decimal.js'
 import { mrrTimeline } from '../mrr/mrr.js'
-import { at, catalogOf, change, priceOf, pricesOf, scaled } from '../testing/example-subscription.js'
+import { at, catalogOf, change, priceOf, scaled } from '../testing/example-subscription.js'
 import { sample } from '../testing/golden-vectors.js'
 import type { CatalogIndex } from '../timeline/catalog-index.js'
-import type { Segment } from '../timeline/price-lines.js'
+import { resolvePrices, type Segment } from '../timeline/price-lines.js'
+import { resolveTimeline } from '../timeline/timeline.js'
 import { addSample, type ChargeBasis, newAccumulator } from './accumulator.js'
 import { chargesOf } from './close.js'
 import { chargeOf } from './rate.js'
@@ -25,6 +26,9 @@ interface Vector {
   /** Of the meter `bytes`: time and value. */
   readonly usage?: readonly (readonly [string, string])[]
   readonly as_of: string
+  /** Of the customer; then every charge is in `charged_in`. */
+  readonly currency?: string
+  readonly charged_in?: string
   /** Price, from, until, quantity, amount. */
   readonly charges: readonly (readonly [string, string, string, string, string])[]
   /** Each instant from which the MRR is another; left out: not looked at. */
@@ -49,7 +53,9 @@ function resolved(vector: Vector) {
       ...(overrides === undefined ? {} : { priceOverrides: overrides.map(priceOf) }),
     }),
   )
-  return { catalog, prices: pricesOf(catalog, ...changes) }
+  const timeline = resolveTimeline(changes, vector.currency)
+  if (timeline === undefined) throw new Error('there is no created')
+  return { catalog, prices: resolvePrices(timeline, catalog) }
 }
 
 function charges(vector: Vector) {
@@ -85,6 +91,9 @@ describe.each(files)('golden %s', file => {
         ...rest,
       ])
       expect(owed).toEqual(expected)
+      const { charged_in: only } = vector
+      if (only !== undefined)
+        expect(new Set(charges(vector).map(one => one.currency))).toEqual(new Set([only]))
       if (vector.mrr === undefined) return
       const steps = mrrTimeline(resolved(vector).prices).map(one => [one.atNs, formatScaled(one.mrr)])
       expect(steps).toEqual(vector.mrr.map(([from, mrr]) => [at(from), mrr]))

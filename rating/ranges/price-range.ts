@@ -13,6 +13,7 @@ import { partOf } from '../models/registry.js'
 import { type MrrChange, mrrTimeline } from '../mrr/mrr.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
 import type { CatalogIndex } from '../timeline/catalog-index.js'
+import { planIn } from '../timeline/plan-currency.js'
 import { type PriceLine, pricesOfTerms, type SubscriptionPrices } from '../timeline/price-lines.js'
 import type { ResolvedTerms } from '../timeline/timeline.js'
 import { isBeyond, isBeyondPayable } from './value-range.js'
@@ -22,9 +23,10 @@ const whole = { numerator: 1n, denominator: 1n }
 export const largeMrr: Scaled = 10n ** 14n * scaledOne
 
 /** A cheap first check: false where amounts are far below 38 digits, which ends the check for nearly every change. */
-export function mayBeLarge(terms: ResolvedTerms, catalog: CatalogIndex): boolean {
-  const plan = catalog.plan(terms.plan, terms.planVersion)
-  if (plan === undefined) return false
+export function mayBeLarge(terms: ResolvedTerms, catalog: CatalogIndex, currency: string): boolean {
+  const published = catalog.plan(terms.plan, terms.planVersion)
+  if (published === undefined) return false
+  const plan = planIn(published, currency)
   let perPeriod = 0n
   for (const price of pricesOfTerms(plan, terms)) perPeriod += mostWithoutUsage(price, terms)
   // A month has not quite 31 days.

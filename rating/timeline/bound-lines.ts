@@ -22,6 +22,7 @@ import { prorationFraction } from '../periods/proration.js'
 import { type ServiceCalendar, type ServicePeriod, serviceCalendar } from '../periods/service-period.js'
 import { minus, ofScaled, plus, type Ratio, ratio, times, zero } from '../steps/ratio.js'
 import type { CatalogIndex } from './catalog-index.js'
+import { planIn } from './plan-currency.js'
 import { planTrialEnd } from './plan-trial.js'
 import { type Timeline, type Version, versionAt } from './timeline.js'
 
@@ -85,8 +86,9 @@ export function boundLinesOf(timeline: Timeline, catalog: CatalogIndex): BoundLi
   const newest = new Map<string, number>()
   const planTrialNs = planTrialEnd(timeline, catalog)
   for (const version of timeline.versions) {
-    const plan = catalog.plan(version.terms.plan, version.terms.planVersion)
-    if (plan === undefined) throw new Error(`The plan ${version.terms.plan} is not published.`)
+    const published = catalog.plan(version.terms.plan, version.terms.planVersion)
+    if (published === undefined) throw new Error(`The plan ${version.terms.plan} is not published.`)
+    const plan = planIn(published, timeline.currency)
     for (const bound of boundsOf(plan, version)) {
       const paidFromNs = later(version.fromNs, version.terms.trialUntilNs ?? planTrialNs)
       const line = lineOf(timeline, version, plan, bound, paidFromNs)

@@ -1,6 +1,6 @@
 // The content of a price: the fields that two prices must have equal to be the same terms.
 // Invariants: prices that differ in no value have the same id, whatever the order of their keys; a discount of 0 %
-// is no discount, whatever its length. The default quantity, the period and the proration of its own are left out: the price
+// is no discount, whatever its length. Its other currencies, the default quantity, the period and the proration of its own are left out: the price
 // line has what results from them.
 
 import type { Price, UsagePrice } from '../../schemas/catalog/catalog.js'
@@ -10,7 +10,12 @@ import { modelPart } from '../models/registry.js'
 
 // Prices belong to published catalogs and to changes, which live long and are shared: each is derived from once.
 
-const resolved = { defaultQuantity: undefined, billingPeriod: undefined, proration: undefined }
+const resolved = {
+  currencies: undefined,
+  defaultQuantity: undefined,
+  billingPeriod: undefined,
+  proration: undefined,
+}
 
 export const priceContentId = oncePer((price: Price) =>
   stableId('terms', canonicalText({ ...price, ...resolved })),

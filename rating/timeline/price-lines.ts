@@ -26,6 +26,7 @@ import { type BoundLine, boundLinesOf } from './bound-lines.js'
 import type { CatalogIndex } from './catalog-index.js'
 import { CouponTerms } from './coupon-terms.js'
 import { isSameLine } from './line-terms.js'
+import { planIn } from './plan-currency.js'
 import { planStart, stagesOf, withOverrides } from './plan-stages.js'
 import { planTrialEnd } from './plan-trial.js'
 import { withoutDiscount } from './price-content.js'
@@ -85,8 +86,10 @@ class Resolver {
 
   add(version: Version): void {
     const { terms } = version
-    const plan = this.#catalog.plan(terms.plan, terms.planVersion)
-    if (plan === undefined) throw new Error(`The plan ${terms.plan} ${terms.planVersion} is not published.`)
+    const published = this.#catalog.plan(terms.plan, terms.planVersion)
+    if (published === undefined)
+      throw new Error(`The plan ${terms.plan} ${terms.planVersion} is not published.`)
+    const plan = planIn(published, this.#timeline.currency)
     this.#start = planStart(version, this.#start)
     for (const stage of stagesOf(version, this.#start, plan)) {
       const { fromNs, untilNs } = stage

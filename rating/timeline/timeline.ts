@@ -24,13 +24,15 @@ export interface Version {
 export interface Timeline {
   readonly subscriptionId: string
   readonly customerId: string
+  /** Of the customer, '' where none was told: of plans in several currencies it chooses one. */
+  readonly currency: string
   readonly versions: readonly Version[]
   /** Which correlation id holds from when on, ascending, also where nothing is in force. */
   readonly correlations: readonly { readonly fromNs: bigint; readonly correlationId: string }[]
 }
 
 /** One change per sequence, and `planVersion` wherever `plan` is set. Undefined when there is no `created`. */
-export function resolveTimeline(changes: readonly SubscriptionChange[]): Timeline | undefined {
+export function resolveTimeline(changes: readonly SubscriptionChange[], currency = ''): Timeline | undefined {
   const created = changes.find(change => change.kind === 'created')
   if (created === undefined) return undefined
   const byStart = changes.toSorted(
@@ -51,7 +53,8 @@ export function resolveTimeline(changes: readonly SubscriptionChange[]): Timelin
     const terms = fold.termsInForce(fromNs)
     if (terms !== undefined) append(versions, fromNs, instants[index + 1] ?? endlessNs, terms)
   }
-  return { subscriptionId: created.subscriptionId, customerId: created.customerId, versions, correlations }
+  const { subscriptionId, customerId } = created
+  return { subscriptionId, customerId, currency, versions, correlations }
 }
 
 /** The correlation id of the change that set the version at an instant, else of the `created`. */

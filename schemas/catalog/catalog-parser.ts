@@ -94,6 +94,10 @@ export function parseCatalogValue(value: unknown, extent: 'whole' | 'part' = 'wh
 export function parsePrice(value: unknown): Parsed<Price> {
   const problems = new Problems('')
   const price = readPrice(readSourceValue(value), undefined, problems)
+  if (price?.currencies !== undefined && problems.count === 0) {
+    const detail = 'A price for one subscription is in the currency of that subscription alone.'
+    return rejected('invalid_data', detail, '/currencies')
+  }
   if (price !== undefined && problems.count === 0) return { kind: 'ok', value: price }
   // Unknown keys come first: a misspelt key explains a missing one.
   const isUnknown = (one: CatalogProblem) => Number(one.code !== 'unknown_key')

@@ -16,6 +16,7 @@ import type { Plan } from './catalog.js'
 import { type MeterScope, priceSchema, priceToWire, readPrices } from './catalog-price.js'
 import { asMap, FieldReader } from './catalog-reader.js'
 import type { Problems, SourceNode } from './catalog-source.js'
+import { checkSameCurrencies, refuseBoundsInSeveral } from './currencies.js'
 import type { Wire } from './models/model-shape.js'
 import { phasesField, phasesToWire, readPhases } from './phases.js'
 import { readTrial, trialField } from './plan-trial.js'
@@ -59,6 +60,8 @@ export function readPlan(
   const minimum = readAmountBound(reader, 'minimum', sold, problems)
   const maximum = readAmountBound(reader, 'maximum', sold, problems)
   refuseContradiction(reader, minimum, maximum)
+  checkSameCurrencies(priceNodes(reader), currency, problems)
+  refuseBoundsInSeveral(reader, all)
   reader.refuseOthers('a plan')
   if (id === undefined || version === undefined || currency === undefined || billingPeriod === undefined) {
     return undefined
@@ -71,6 +74,14 @@ export function readPlan(
     ...(phases === undefined ? {} : { phases }),
     prices,
   }
+}
+
+/** Also those of the phases. */
+function priceNodes(reader: FieldReader): SourceNode[] {
+  const items = (node: SourceNode | undefined) => (node?.kind === 'list' ? node.items : [])
+  const phases = items(reader.field('phases')).filter(node => node.kind === 'map')
+  const lists = [reader.field('prices'), ...phases.map(({ members }) => members.get('prices')?.value)]
+  return lists.flatMap(items)
 }
 
 export function planToWire(plan: Plan): Wire {

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import type { Price } from './catalog.js'
 import { asMap, FieldReader } from './catalog-reader.js'
 import type { Problems, SourceNode } from './catalog-source.js'
+import { currenciesToWire, readCurrencies } from './currencies.js'
 import type { Wire } from './models/model-shape.js'
 import { oneOffPriceSchema, oneOffPriceToWire, readOneOffPrice } from './one-off-price.js'
 import { readRecurringPrice, recurringPriceSchema, recurringPriceToWire } from './recurring-price.js'
@@ -20,6 +21,18 @@ export function readPrice(
   const map = asMap(node, 'A price', problems)
   if (map === undefined) return undefined
   const reader = new FieldReader(map, problems)
+  const before = problems.count
+  reader.field('currencies')
+  const price = readKind(reader, scope, problems)
+  // What is wrong with a price is told once, and not of each currency.
+  if (price === undefined || problems.count > before) return price
+  const currencies = readCurrencies(reader, problems, whole =>
+    readKind(new FieldReader(whole, problems), scope, problems),
+  )
+  return currencies === undefined ? price : ({ ...price, currencies } as Price)
+}
+
+function readKind(reader: FieldReader, scope: MeterScope | undefined, problems: Problems): Price | undefined {
   const id = reader.requiredText('price')
   const kind = reader.requiredChoice('kind', ['usage', 'recurring', 'one_off'] as const)
   if (kind === undefined) return undefined
@@ -56,6 +69,10 @@ export function readPrices(
 }
 
 export function priceToWire(price: Price): Wire {
+  return { ...ownWire(price), ...currenciesToWire(price, ownWire) }
+}
+
+function ownWire(price: Price): Wire {
   switch (price.kind) {
     case 'usage':
       return usagePriceToWire(price)

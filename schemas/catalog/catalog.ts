@@ -41,6 +41,8 @@ export interface Meter extends MeterValue {
 export interface UsagePrice extends GroupBy {
   readonly kind: 'usage'
   readonly price: string
+  /** The price in further currencies, whole; absent: it is in that of the plan alone. */
+  readonly currencies?: ReadonlyMap<string, UsagePrice>
   readonly meter: string
   readonly model: PriceModel
   /** Its own; absent: the plan's. */
@@ -60,6 +62,8 @@ export interface UsagePrice extends GroupBy {
 export interface RecurringPrice {
   readonly kind: 'recurring'
   readonly price: string
+  /** The price in further currencies, whole; absent: it is in that of the plan alone. */
+  readonly currencies?: ReadonlyMap<string, RecurringPrice>
   /** Of the subscription or of a unit; absent where a model prices the quantity. */
   readonly amount?: Scaled
   /** Only per unit. */
@@ -81,6 +85,8 @@ export interface RecurringPrice {
 export interface OneOffPrice {
   readonly kind: 'one_off'
   readonly price: string
+  /** The price in further currencies, whole; absent: it is in that of the plan alone. */
+  readonly currencies?: ReadonlyMap<string, OneOffPrice>
   readonly amount: Scaled
   readonly per: 'subscription' | 'unit'
   readonly defaultQuantity?: Scaled

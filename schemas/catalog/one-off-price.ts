@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { nameField, quantityField } from '../json/wire-fields.js'
 import type { OneOffPrice } from './catalog.js'
 import type { FieldReader } from './catalog-reader.js'
+import { currenciesField } from './currencies-field.js'
 import { readDiscountPercent } from './discount.js'
 import { decimal, fromZero, type Wire } from './models/model-shape.js'
 
@@ -55,6 +56,7 @@ const oneOffFields = {
   amount: quantityField,
   timing: z.literal('at_start').meta({ description: 'When the price first comes into force.' }),
   discount_percent: quantityField.optional(),
+  currencies: currenciesField.optional(),
 }
 
 export const oneOffPriceSchema = z.union([

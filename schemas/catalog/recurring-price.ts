@@ -8,6 +8,7 @@ import { billingPeriodField, billingPeriodToWire, readBillingPeriod } from './bi
 import type { RecurringPrice } from './catalog.js'
 import type { FieldReader } from './catalog-reader.js'
 import type { Problems } from './catalog-source.js'
+import { currenciesField } from './currencies-field.js'
 import { discountFields, discountToWire, readDiscount } from './discount.js'
 import { decimal, fromZero, type Wire } from './models/model-shape.js'
 import { type QuantityModel, quantityModels } from './models/quantity-models.js'
@@ -102,6 +103,7 @@ const recurringFields = {
   timing: z.enum(['in_advance', 'in_arrears']),
   billing_period: billingPeriodField.optional(),
   proration: prorationField.optional(),
+  currencies: currenciesField.optional(),
   ...discountFields,
 }
 

@@ -7,6 +7,7 @@ import { billingPeriodField, billingPeriodToWire, readBillingPeriod } from './bi
 import type { Meter, PriceModel, UsagePrice } from './catalog.js'
 import type { FieldReader } from './catalog-reader.js'
 import type { Problems } from './catalog-source.js'
+import { currenciesField } from './currencies-field.js'
 import { discountFields, discountToWire, readDiscount } from './discount.js'
 import { type GroupBy, groupByFields, groupByToWire, groupFault, readGroupBy } from './group-by.js'
 import { decimal, fromZero, type Wire } from './models/model-shape.js'
@@ -120,6 +121,7 @@ const usageFields = {
   billing_period: billingPeriodField.optional(),
   ...groupByFields,
   included: quantityField.optional(),
+  currencies: currenciesField.optional(),
   ...discountFields,
   minimum: quantityField.optional(),
   maximum: quantityField.optional(),

@@ -184,9 +184,29 @@ function stateOf({ state, book }: Step, { subscriptionId, customerId }: ChargeAd
     const detail = `The subscription ${subscriptionId} belongs to another customer.`
     return refused({ code: 'customer_mismatch', detail, pointer: '/data/subscription_id' })
   }
-  if (owner !== '' && book.ofSubscription(subscriptionId) !== undefined) return applied
+  const isKnown =
+    book.ofSubscription(subscriptionId) !== undefined || isRefusedForCurrency(state, subscriptionId)
+  if (owner !== '' && isKnown) return applied
   const detail = `The subscription ${subscriptionId} is not created yet.`
   return { kind: 'parked', rejection: { code: 'unknown_subscription', detail } }
+}
+
+/**
+ * Whether the customer's currency, of which an earlier one may be told late, has its `created` refused. The charge is owed all the
+ * same, without a plan: else it would depend on what was told first.
+ */
+function isRefusedForCurrency({ maps }: PartitionState, subscriptionId: string): boolean {
+  const changes = maps.subscriptions.get(subscriptionId)?.changes ?? []
+  return changes.some(
+    ({ change, state }) =>
+      change.kind === 'created' && state.kind === 'refused' && isOfCurrency(state.rejection),
+  )
+}
+
+function isOfCurrency({ code, pointer = '' }: Rejection): boolean {
+  // Of a change that is too large the other currency may be small enough.
+  if (code === 'currency_not_in_plan' || code === 'value_out_of_range') return true
+  return code === 'invalid_data' && /^\/data\/(plan|commitments\/\d+\/currency)$/.test(pointer)
 }
 
 function refused(rejection: Rejection): ChangeState {

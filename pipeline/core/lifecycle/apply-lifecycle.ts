@@ -13,6 +13,7 @@ import { refuse } from '../step/admit.js'
 import { forgetIdentity } from '../step/dedupe.js'
 import { attributesOf, envelopeOf, type Step } from '../step/step.js'
 import { applyChargeAdded, applyChargeCancelled } from './added-charges.js'
+import { applyCurrency } from './customer-currency.js'
 import { applyRelations } from './relations.js'
 import { type Settled, settleChanges } from './settle-changes.js'
 import type { CustomerChanges } from './settle-customers.js'
@@ -52,6 +53,13 @@ function applyLifecycleEvent(step: Step, received: ReceivedEvent, touched: Custo
       countApplied(step, received)
       step.state.noteEntity(event.customer.entityId)
       applyRelations(step, received, event.customer)
+      applyCurrency(
+        step,
+        received,
+        event.customer,
+        record => touched.remember(step, record),
+        record => judgeAgain(step, record, touched, received),
+      )
       step.out.customer(envelopeOf(received), event.customer)
       return
     case 'customer_status':
@@ -146,6 +154,19 @@ function shared(text: string): string {
   return text
 }
 
+/** Something else than its changes was told that decides about them. */
+function judgeAgain(
+  step: Step,
+  record: SubscriptionRecord,
+  touched: CustomerChanges,
+  received: ReceivedEvent,
+): void {
+  account(step, settle(step, record, touched), touched)
+  touched.causedBy(record.customerId, envelopeOf(received))
+  step.state.maps.subscriptions.touch(record.subscriptionId)
+  step.book.forget(record.subscriptionId, record.customerId)
+}
+
 /** The catalog grew: changes that waited for a plan, or named a price that no plan had, are judged again. */
 export function retryUnknown(step: Step, touched: CustomerChanges): void {
   for (const record of unsettled(step)) {
@@ -189,7 +210,8 @@ export function expireChanges(step: Step, touched: CustomerChanges): void {
 
 function settle(step: Step, record: SubscriptionRecord, touched: CustomerChanges, fresh?: ChangeRecord) {
   const exceeds = (accepted: readonly SubscriptionChange[]) => touched.mrr.wouldExceed(step, record, accepted)
-  return settleChanges(record, step.book.catalog, exceeds, fresh)
+  const { currency = '' } = step.state.maps.customers.get(record.customerId)?.currency ?? {}
+  return settleChanges(record, step.book.catalog, currency, exceeds, fresh)
 }
 
 const dispositionOf = { applied: 'applied', parked: 'parked', refused: 'dead_lettered' } as const

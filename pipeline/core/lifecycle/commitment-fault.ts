@@ -2,6 +2,7 @@
 // term that has none. Invariant: it follows from the changes accepted so far and the catalog; what is accepted can be charged.
 
 import type { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
+import { planIn } from '../../../rating/timeline/plan-currency.js'
 import type { Timeline } from '../../../rating/timeline/timeline.js'
 import { noSuchPrice } from '../../../schemas/catalog/coupon.js'
 import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
@@ -14,7 +15,16 @@ export function commitmentFault(
   timeline: Timeline,
   catalog: CatalogIndex,
 ): Rejection | undefined {
-  return unknownPrice(change, catalog) ?? unkeepable(change, timeline, catalog)
+  return unknownPrice(change, catalog) ?? unkeepable(change, timeline, catalog, 'term')
+}
+
+/** What depends on the customer's currency is looked at after everything else. */
+export function commitmentCurrencyFault(
+  change: SubscriptionChange,
+  timeline: Timeline,
+  catalog: CatalogIndex,
+): Rejection | undefined {
+  return unkeepable(change, timeline, catalog, 'currency')
 }
 
 function unknownPrice(
@@ -35,10 +45,11 @@ function unknownPrice(
 /** Points at the commitment where the change brings it, else at what else it brings. */
 function unkeepable(
   change: SubscriptionChange,
-  { versions }: Timeline,
+  timeline: Timeline,
   catalog: CatalogIndex,
+  of: 'currency' | 'term',
 ): Rejection | undefined {
-  for (const { terms } of versions) {
+  for (const { terms } of timeline.versions) {
     const plan = catalog.plan(terms.plan, terms.planVersion)
     for (const one of terms.commitments ?? []) {
       const name = shownName(one.commitment)
@@ -47,8 +58,10 @@ function unkeepable(
         const pointer = at === -1 ? `/data/${other}` : `/data/commitments/${at}/${field}`
         return { code: 'invalid_data', detail, pointer }
       }
-      if (one.currency !== undefined && one.currency !== plan?.currency) {
-        const detail = `The commitment ${name} is in ${one.currency}, and the plan ${terms.plan} in ${plan?.currency}.`
+      if (of === 'currency') {
+        const currency = plan && planIn(plan, timeline.currency).currency
+        if (one.currency === undefined || one.currency === currency) continue
+        const detail = `The commitment ${name} is in ${one.currency}, and the plan ${terms.plan} in ${currency}.`
         return refused('currency', 'plan', detail)
       }
       if (one.trueUp === 'term_end' && terms.effectiveUntilNs === undefined) {

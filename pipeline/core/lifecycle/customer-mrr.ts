@@ -21,10 +21,12 @@ export class CustomerMrr {
   wouldExceed(step: Step, record: SubscriptionRecord, changes: readonly SubscriptionChange[]): boolean {
     const { subscriptionId, customerId } = record
     const customer = step.state.maps.customers.get(customerId)
-    const timeline = resolveTimeline(changes)
-    if (customer === undefined || timeline === undefined) return false
+    if (customer === undefined) return false
+    const { currency = '' } = customer.currency ?? {}
+    const timeline = resolveTimeline(changes, currency)
+    if (timeline === undefined) return false
     const { catalog } = step.book
-    const isLarge = timeline.versions.some(({ terms }) => mayBeLarge(terms, catalog))
+    const isLarge = timeline.versions.some(({ terms }) => mayBeLarge(terms, catalog, currency))
     if (isLarge) this.#large.add(customerId)
     else if (!this.#large.has(customerId) && !hasLarge(customer.movements)) return false
     const others = step.book.othersOfCustomer(customerId, subscriptionId)

@@ -6,15 +6,17 @@
 
 import { beyondRange, mayBeLarge } from '../../../rating/ranges/price-range.js'
 import type { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
+import { lacksCurrency } from '../../../rating/timeline/plan-currency.js'
 import { missingQuantities, resolvePrices } from '../../../rating/timeline/price-lines.js'
-import { resolveTimeline } from '../../../rating/timeline/timeline.js'
+import { resolveTimeline, type Timeline } from '../../../rating/timeline/timeline.js'
 import { groupFault } from '../../../schemas/catalog/group-by.js'
 import { quantityFault } from '../../../schemas/catalog/models/registry.js'
+import { currenciesOfPlan } from '../../../schemas/catalog/plan-currencies.js'
 import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
 import { nearestHint, shownName } from '../../../schemas/nearest-name.js'
 import { pointerTo, type Rejection } from '../../../schemas/rejection.js'
 import type { ChangeRecord, ChangeState, SubscriptionRecord } from '../state/records.js'
-import { commitmentFault } from './commitment-fault.js'
+import { commitmentCurrencyFault, commitmentFault } from './commitment-fault.js'
 
 export interface Settled {
   readonly record: ChangeRecord
@@ -22,16 +24,23 @@ export interface Settled {
   readonly after: ChangeState
 }
 
+interface Frame {
+  readonly catalog: CatalogIndex
+  /** Of the customer; '' where none was told. */
+  readonly currency: string
+}
+
 const applied: ChangeState = { kind: 'applied' }
 
 /**
  * Judges all changes again, writes their states, and returns the changes whose state is another one now. `fresh` is the
- * change that just arrived. `exceeds` tells whether these changes would give the customer's total too many digits; then
+ * change that just arrived; `currency` is the customer's, '' where none was told. `exceeds` tells whether these changes would give the customer's total too many digits; then
  * changes that were refused before stay refused, and if that is not enough, the fresh one is refused.
  */
 export function settleChanges(
   subscription: SubscriptionRecord,
   catalog: CatalogIndex,
+  currency: string,
   exceeds: (accepted: readonly SubscriptionChange[]) => boolean,
   fresh?: ChangeRecord,
 ): Settled[] {
@@ -40,13 +49,14 @@ export function settleChanges(
   const allApplied = subscription.changes.every(one => one === fresh || one.state.kind === 'applied')
   const from = fresh !== undefined && allApplied && order.at(-1) === fresh ? order.length - 1 : 0
   const barred = new Set<ChangeRecord>()
-  let judged = judgeFrom(from, order, barred, subscription, catalog)
+  const frame = { catalog, currency }
+  let judged = judgeFrom(from, order, barred, subscription, frame)
   if (exceeds(judged.accepted)) {
     for (const one of order) if (one !== fresh && one.state.kind === 'refused') barred.add(one)
-    judged = judgeFrom(from, order, barred, subscription, catalog)
+    judged = judgeFrom(from, order, barred, subscription, frame)
     if (fresh !== undefined && (barred.size === 0 || exceeds(judged.accepted))) {
       barred.add(fresh)
-      judged = judgeFrom(from, order, barred, subscription, catalog)
+      judged = judgeFrom(from, order, barred, subscription, frame)
     }
   }
   const settled: Settled[] = []
@@ -63,12 +73,12 @@ function judgeFrom(
   order: readonly ChangeRecord[],
   barred: ReadonlySet<ChangeRecord>,
   subscription: SubscriptionRecord,
-  catalog: CatalogIndex,
+  frame: Frame,
 ) {
   const accepted = order.slice(0, from).map(one => one.change)
   const states: [ChangeRecord, ChangeState][] = []
   for (const record of order.slice(from)) {
-    const judgement = judge(record, accepted, subscription, catalog)
+    const judgement = judge(record, accepted, subscription, frame)
     const after = judgement.kind === 'applied' && barred.has(record) ? refused(totalBeyond) : judgement
     if (after.kind === 'applied') accepted.push(record.change)
     states.push([record, after])
@@ -100,7 +110,7 @@ function judge(
   record: ChangeRecord,
   accepted: readonly SubscriptionChange[],
   subscription: SubscriptionRecord,
-  catalog: CatalogIndex,
+  { catalog, currency }: Frame,
 ): ChangeState {
   const { subscriptionId } = subscription
   if (subscription.customerId !== '' && record.change.customerId !== subscription.customerId) {
@@ -108,7 +118,7 @@ function judge(
     return refused({ code: 'customer_mismatch', detail, pointer: '/data/customer_id' })
   }
   fillPlanVersion(record, catalog)
-  const timeline = resolveTimeline([...accepted, record.change])
+  const timeline = resolveTimeline([...accepted, record.change], currency)
   if (timeline === undefined) {
     const detail = `The subscription ${subscriptionId} is not created yet.`
     return { kind: 'parked', rejection: { code: 'unknown_subscription', detail } }
@@ -127,7 +137,10 @@ function judge(
     const detail = `The prices ${names} are per unit; their quantities are missing, and none is assumed.`
     return refused({ code: 'invalid_data', detail, pointer: '/data/quantities' })
   }
-  if (!timeline.versions.some(({ terms }) => mayBeLarge(terms, catalog))) return applied
+  const otherCurrency =
+    currencyProblem(timeline, catalog) ?? commitmentCurrencyFault(record.change, timeline, catalog)
+  if (otherCurrency !== undefined) return refused(otherCurrency)
+  if (!timeline.versions.some(({ terms }) => mayBeLarge(terms, catalog, currency))) return applied
   const beyond = beyondRange(resolvePrices(timeline, catalog), catalog)
   if (beyond === undefined) return applied
   return refused({ code: 'value_out_of_range', detail: `${beyond} comes to more than 38 digits.` })
@@ -170,6 +183,18 @@ function overrideFault(
 function unknownPrice(price: string, pointer: string, known: ReadonlySet<string>): Rejection {
   const detail = `No plan of the catalog has a price ${shownName(price)}${nearestHint(price, known)}.`
   return { code: 'invalid_data', detail, pointer }
+}
+
+/** A plan that is in several currencies, of which none is the customer's. */
+function currencyProblem({ versions, currency }: Timeline, catalog: CatalogIndex): Rejection | undefined {
+  for (const { terms } of versions) {
+    const plan = catalog.plan(terms.plan, terms.planVersion)
+    if (plan === undefined || !lacksCurrency(plan, currency)) continue
+    const all = currenciesOfPlan(plan).join(', ')
+    const detail = `The plan ${plan.plan} in version ${plan.version} is in ${all}; the customer's currency is ${currency}.`
+    return { code: 'currency_not_in_plan', detail, pointer: '/data/plan' }
+  }
+  return undefined
 }
 
 function couponProblem({ coupons = [] }: SubscriptionChange, catalog: CatalogIndex): Rejection | undefined {

@@ -3,6 +3,7 @@
 
 import { mrrTimeline } from '../../../rating/mrr/mrr.js'
 import type { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
+import { planIn } from '../../../rating/timeline/plan-currency.js'
 import { type SubscriptionPrices, unitPrices } from '../../../rating/timeline/price-lines.js'
 import { type Version, versionAt } from '../../../rating/timeline/timeline.js'
 import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
@@ -36,7 +37,7 @@ export function versionRows(
     const inForce = change.kind === 'cancelled' ? undefined : version
     const untilNs = inForce?.terms.effectiveUntilNs ?? endlessNs
     const endNs = laterFrom.reduce((end, from) => earlier(end, later(from, change.effectiveFromNs)), untilNs)
-    const currency = currencyOf(change, version ?? prices.timeline.versions[0], catalog)
+    const currency = currencyOf(change, version ?? prices.timeline.versions[0], prices, catalog)
     // A subscription that went from one currency to another has steps of both.
     const mrr = steps.findLast(step => step.currency === currency && step.atNs <= change.effectiveFromNs)?.mrr
     const notices = noticesOf(change, prices, catalog)
@@ -72,10 +73,16 @@ function correlationIdOfCreated(
 }
 
 /** The currency of the plan in force; if no plan ever is, of the plan that the change names. */
-function currencyOf(change: SubscriptionChange, version: Version | undefined, catalog: CatalogIndex): string {
+function currencyOf(
+  change: SubscriptionChange,
+  version: Version | undefined,
+  { timeline }: SubscriptionPrices,
+  catalog: CatalogIndex,
+): string {
   const plan = version?.terms.plan ?? change.plan ?? ''
   const planVersion = version?.terms.planVersion ?? change.planVersion ?? 0
-  return catalog.plan(plan, planVersion)?.currency ?? ''
+  const published = catalog.plan(plan, planVersion)
+  return published === undefined ? '' : planIn(published, timeline.currency).currency
 }
 
 /** The stated quantities, and the defaults of the prices in force without one. */

@@ -109,7 +109,8 @@ export class PriceBook {
     const record = this.#state.maps.subscriptions.get(subscriptionId)
     if (record === undefined) return undefined
     const applied = record.changes.filter(one => one.state.kind === 'applied').map(one => one.change)
-    const timeline = resolveTimeline(applied)
+    const { currency } = this.#state.maps.customers.get(record.customerId)?.currency ?? {}
+    const timeline = resolveTimeline(applied, currency)
     return timeline === undefined ? undefined : resolvePrices(timeline, this.#index)
   }
 }

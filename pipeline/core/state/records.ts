@@ -71,6 +71,15 @@ export interface CustomerRecord {
   parent?: Relation
   /** Whose books it is in; absent where nobody has said so. */
   entity?: ToldEntity
+  /** In which plans that are in several currencies are owed; absent where nobody has said so. */
+  currency?: ToldCurrency
+}
+
+/** The first that was told, by the event's time, then its id: it holds for good. */
+export interface ToldCurrency {
+  readonly currency: string
+  readonly atNs: bigint
+  readonly event: string
 }
 
 export interface ToldEntity {

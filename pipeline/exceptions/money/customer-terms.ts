@@ -22,6 +22,7 @@ interface AppliedRow {
   readonly input_sequence: number
   readonly plan: string
   readonly plan_version: number
+  readonly currency: string
 }
 
 /** Messages whose changes are kept in memory. */
@@ -43,7 +44,10 @@ export class TermsReader {
     const applied = grouped(await this.#applied(customers), row => row.customer_id)
     for (const [customer, rows] of applied) {
       const changes = await this.#changes(rows, catalog)
-      terms.set(customer, changes === undefined ? undefined : pricesOf(changes, catalog))
+      terms.set(
+        customer,
+        changes === undefined ? undefined : pricesOf(changes, rows.at(-1)?.currency ?? '', catalog),
+      )
     }
     return terms
   }
@@ -52,10 +56,11 @@ export class TermsReader {
     const parameters = new QueryParameters()
     const list = parameters.add('Array(String)', customers)
     const query = `SELECT o.customer_id AS customer_id, event_source, event_id, o.input_sequence AS input_sequence,
-  v.plan AS plan, v.plan_version AS plan_version
+  v.plan AS plan, v.plan_version AS plan_version, v.currency AS currency
 FROM event_outcomes AS o
 LEFT JOIN (
-  SELECT event_source, event_id, argMax(toString(s.plan), s.revision) AS plan, argMax(s.plan_version, s.revision) AS plan_version
+  SELECT event_source, event_id, argMax(toString(s.plan), s.revision) AS plan, argMax(s.plan_version, s.revision) AS plan_version,
+    argMax(toString(s.currency), s.revision) AS currency
   FROM subscription_versions AS s WHERE has(${list}, customer_id) GROUP BY event_source, event_id
 ) AS v USING (event_source, event_id)
 WHERE disposition = 'applied' AND event_count > 0 AND has(${list}, customer_id) AND startsWith(event_type, 'weir.subscription.')`
@@ -107,11 +112,15 @@ function withPlanVersion(
 
 function pricesOf(
   changes: readonly SubscriptionChange[],
+  currency: string,
   catalog: CatalogIndex,
 ): readonly SubscriptionPrices[] | undefined {
   const prices: SubscriptionPrices[] = []
   for (const ofOne of grouped(changes, change => change.subscriptionId).values()) {
-    const timeline = resolveTimeline(ofOne.toSorted((a, b) => a.sequence - b.sequence))
+    const timeline = resolveTimeline(
+      ofOne.toSorted((a, b) => a.sequence - b.sequence),
+      currency,
+    )
     if (timeline === undefined) continue
     if (timeline.versions.some(({ terms }) => catalog.plan(terms.plan, terms.planVersion) === undefined))
       return undefined

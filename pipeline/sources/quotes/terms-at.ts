@@ -5,6 +5,7 @@ import { periodText } from '../../../schemas/catalog/billing-period.js'
 import type { Plan, Price } from '../../../schemas/catalog/catalog.js'
 import { priceToWire } from '../../../schemas/catalog/catalog-parser.js'
 import { pricesOfPlan } from '../../../schemas/catalog/phases.js'
+import { currenciesOfPlan } from '../../../schemas/catalog/plan-currencies.js'
 import { canonicalJson } from '../../../schemas/json/canonical-json.js'
 import { formatScaled, type Scaled, scaledOne } from '../../../schemas/money/decimal.js'
 import { nearestHint } from '../../../schemas/nearest-name.js'
@@ -110,14 +111,15 @@ function checkPlan(
   context: MapContext<QuoteRules>,
 ): void {
   if (plan === undefined) return
-  const { plan: name, currency, billingPeriod } = plan
+  const { plan: name, billingPeriod } = plan
+  const currencies = currenciesOfPlan(plan)
   const [first] = sold
-  if (step.currency !== undefined && step.currency !== currency && first !== undefined)
+  if (step.currency !== undefined && !currencies.includes(step.currency) && first !== undefined)
     fault(
       context,
       first,
       'currency_mismatch',
-      `the quote is in ${step.currency}, the plan ${name} in ${currency}.`,
+      `the quote is in ${step.currency}, the plan ${name} in ${currencies.join(', ')}.`,
     )
   for (const line of sold) {
     const { rule } = line

@@ -8,6 +8,7 @@ import type { Catalog } from '../../../schemas/catalog/catalog.js'
 import { stableId } from '../../../schemas/identifiers.js'
 import { minorUnits } from '../../../schemas/money/currency.js'
 import { formatInstant } from '../../../schemas/time.js'
+import type { Judged } from './changes.js'
 import type { OracleCharge } from './charges.js'
 import type { DeadLetter, Intake, ReceivedCharge } from './intake.js'
 import { planOf, type Subscription } from './prices.js'
@@ -20,7 +21,10 @@ export interface JudgedCharges {
   readonly parked: number
 }
 
-export function judgeCharges(intake: Intake, subscriptions: readonly Subscription[]): JudgedCharges {
+export function judgeCharges(
+  intake: Intake,
+  { subscriptions, refusedForCurrency }: Pick<Judged, 'subscriptions' | 'refusedForCurrency'>,
+): JudgedCharges {
   const inEffect: ReceivedCharge[] = []
   const deadLetters: DeadLetter[] = []
   let parked = 0
@@ -30,7 +34,10 @@ export function judgeCharges(intake: Intake, subscriptions: readonly Subscriptio
       ({ change }) => change.kind === 'created' && change.subscriptionId === subscriptionId,
     )
     const isStrange = created !== undefined && created.change.customerId !== customerId
-    const isKnown = subscriptionId === undefined || subscriptions.some(({ id }) => id === subscriptionId)
+    const isKnown =
+      subscriptionId === undefined ||
+      subscriptions.some(({ id }) => id === subscriptionId) ||
+      refusedForCurrency.has(subscriptionId)
     if (isStrange) deadLetters.push({ ...one.event, code: 'customer_mismatch' })
     else if (isKnown) inEffect.push(one)
     else parked += 1

@@ -6,6 +6,7 @@
 import type { Catalog, Price } from '../../../schemas/catalog/catalog.js'
 import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
 import { billedOf } from './billed.js'
+import { catalogIn, currencyOf, isLacking } from './currencies.js'
 import type { DeadLetter, Intake, ReceivedChange } from './intake.js'
 import { isTooLarge } from './largest.js'
 import { oneOffsOf } from './one-offs.js'
@@ -15,6 +16,8 @@ import { instantsOf, termsAt } from './terms.js'
 
 export interface Judged {
   readonly subscriptions: readonly Subscription[]
+  /** Those whose `created` the currency of the customer decides about, and refuses. */
+  readonly refusedForCurrency: ReadonlySet<string>
   readonly deadLetters: readonly DeadLetter[]
   readonly applied: number
   readonly parked: number
@@ -25,35 +28,50 @@ type Verdict =
   | 'unknown_subscription'
   | 'unknown_plan'
   | 'invalid_data'
+  | 'currency_not_in_plan'
+  | 'commitment_in_other_currency'
   | 'customer_mismatch'
   | 'value_out_of_range'
+
+const ofCurrency: readonly Verdict[] = [
+  ...(['currency_not_in_plan', 'commitment_in_other_currency', 'value_out_of_range'] as const),
+]
 
 export function judgeChanges(intake: Intake, catalog: Catalog): Judged {
   const subscriptions: Subscription[] = []
   const deadLetters: DeadLetter[] = []
+  const refusedForCurrency = new Set<string>()
   let applied = 0
   let parked = 0
   for (const id of new Set(intake.changes.map(one => one.change.subscriptionId))) {
     const received = intake.changes.filter(one => one.change.subscriptionId === id)
     // The subscription belongs to the customer whose `created` came first.
     const owner = received.find(one => one.change.kind === 'created')?.change.customerId
+    const currency = currencyOf(intake.currencies, owner)
+    const own = catalogIn(catalog, currency)
     const inEffect: SubscriptionChange[] = []
     for (const one of inOrder(received)) {
       const change = withPlanVersion(one, intake.catalogs)
-      const verdict = judge(change, inEffect, owner, catalog)
+      const verdict = judge(change, inEffect, owner, own, currency)
       if (verdict === 'applied') {
         inEffect.push(change)
         applied += 1
       } else if (verdict.startsWith('unknown_')) parked += 1
-      else deadLetters.push({ source: change.eventSource, id: change.eventId, code: verdict })
+      else
+        deadLetters.push({
+          source: change.eventSource,
+          id: change.eventId,
+          code: verdict === 'commitment_in_other_currency' ? 'invalid_data' : verdict,
+        })
+      if (ofCurrency.includes(verdict) && change.kind === 'created') refusedForCurrency.add(id)
     }
     if (owner === undefined || inEffect.length === 0) continue
-    const lines = linesOf(inEffect, catalog)
-    const owed = { lines, billed: billedOf(lines), oneOffs: oneOffsOf(inEffect, catalog) }
-    subscriptions.push({ id, customerId: owner, changes: inEffect, ...owed })
+    const lines = linesOf(inEffect, own)
+    const owed = { lines, billed: billedOf(lines), oneOffs: oneOffsOf(inEffect, own) }
+    subscriptions.push({ id, customerId: owner, currency, changes: inEffect, ...owed })
   }
   subscriptions.sort((a, b) => (a.id < b.id ? -1 : 1))
-  return { subscriptions, deadLetters, applied, parked }
+  return { subscriptions, refusedForCurrency, deadLetters, applied, parked }
 }
 
 function inOrder(received: readonly ReceivedChange[]): ReceivedChange[] {
@@ -79,6 +97,7 @@ function judge(
   inEffect: readonly SubscriptionChange[],
   owner: string | undefined,
   catalog: Catalog,
+  currency: string | undefined,
 ): Verdict {
   if (owner !== undefined && change.customerId !== owner) return 'customer_mismatch'
   const together = [...inEffect, change]
@@ -106,11 +125,8 @@ function judge(
   if (!(change.coupons ?? []).every(isCoupon)) return 'invalid_data'
   const listed = (change.commitments ?? []).flatMap(one => one.appliesTo ?? [])
   if (!listed.every(isSold)) return 'invalid_data'
-  const cannotBeKept = inForce.some(({ terms, plan }) =>
-    terms.commitments.some(
-      ({ currency = plan!.currency, trueUp }) =>
-        currency !== plan!.currency || (trueUp === 'term_end' && terms.untilNs === undefined),
-    ),
+  const cannotBeKept = inForce.some(({ terms }) =>
+    terms.commitments.some(({ trueUp }) => trueUp === 'term_end' && terms.untilNs === undefined),
   )
   if (cannotBeKept) return 'invalid_data'
   const lacksQuantity = inForce.some(({ terms, plan }) =>
@@ -121,6 +137,11 @@ function judge(
       ),
   )
   if (lacksQuantity) return 'invalid_data'
+  if (inForce.some(one => isLacking(one.plan!, currency))) return 'currency_not_in_plan'
+  const isInOther = inForce.some(({ terms, plan }) =>
+    terms.commitments.some(one => one.currency !== undefined && one.currency !== plan!.currency),
+  )
+  if (isInOther) return 'commitment_in_other_currency'
   const isLarge = isTooLarge(linesOf(together, catalog), oneOffsOf(together, catalog), catalog)
   return isLarge ? 'value_out_of_range' : 'applied'
 }

@@ -11,6 +11,7 @@ import type { Scaled } from '../../../schemas/money/decimal.js'
 import { formatInstant, instantKey, parseBoundary } from '../../../schemas/time.js'
 import { dateOf, type Period, periodAt } from './calendar.js'
 import { canonical } from './canonical.js'
+import { catalogIn } from './currencies.js'
 import { payable } from './payable.js'
 import { earliest, never, planOf, type Subscription } from './prices.js'
 import { allInstantsOf, isTrial } from './stages.js'
@@ -55,7 +56,7 @@ export function commitmentsOf(
   wires: readonly ChargeWire[],
   asOfNs: bigint,
 ): ChargeWire[] {
-  const lines = linesOf(one, catalog)
+  const lines = linesOf(one, catalogIn(catalog, one.currency))
   const made: { readonly wire: ChargeWire; readonly said: Said }[] = []
   const names = [...new Set(lines.map(line => `${line.said.kind} ${line.said.name}`))]
   const segments = names.flatMap(name =>

@@ -8,6 +8,7 @@ import { mergeCatalogs } from '../../../schemas/catalog/catalog-parser.js'
 import { validateEvent } from '../../../schemas/event/cloud-event.js'
 import { isLifecycleType } from '../../../schemas/event/event-stream.js'
 import type { ValidEvent } from '../../../schemas/event/usage-event.js'
+import { compositeKey } from '../../../schemas/identifiers.js'
 import type { ChargeAdded, ChargeCancelled } from '../../../schemas/lifecycle/charge-event.js'
 import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
 import { parseLifecycleEvent } from '../../../schemas/lifecycle/lifecycle-event.js'
@@ -48,6 +49,14 @@ export interface ReceivedCharge {
   readonly charge: ChargeAdded
 }
 
+/** What `weir.customer.upserted` says of the customer's currency. */
+export interface ToldCurrency {
+  readonly customerId: string
+  readonly currency: string
+  readonly timeNs: bigint
+  readonly key: string
+}
+
 export interface Intake {
   /** The catalog after each group of events. */
   readonly catalogs: readonly Catalog[]
@@ -58,6 +67,7 @@ export interface Intake {
   readonly amendments: readonly ReceivedAmendment[]
   readonly addedCharges: readonly ReceivedCharge[]
   readonly cancelledCharges: readonly ChargeCancelled[]
+  readonly currencies: readonly ToldCurrency[]
   readonly deadLetters: readonly DeadLetter[]
   /** For every event that was seen. */
   readonly identities: ReadonlySet<string>
@@ -96,6 +106,7 @@ class Taking implements Intake {
   readonly amendments: ReceivedAmendment[] = []
   readonly addedCharges: ReceivedCharge[] = []
   readonly cancelledCharges: ChargeCancelled[] = []
+  readonly currencies: ToldCurrency[] = []
   readonly deadLetters: DeadLetter[] = []
   readonly identities = new Set<string>()
   applied = 0
@@ -151,6 +162,11 @@ class Taking implements Intake {
     else {
       // A retraction that waits for its event is parked, and so are an amendment (mended.ts) and added charges (added-charges.ts).
       const { value } = parsed
+      if (value.kind === 'customer_upserted' && value.customer.currency !== undefined) {
+        const { customerId, currency } = value.customer
+        const key = compositeKey(event.source, event.id)
+        this.currencies.push({ customerId, currency, timeNs: event.timeNs, key })
+      }
       if (value.kind === 'usage_retracted') this.retractions.push(value.retraction)
       else if (value.kind === 'charge_added') this.addedCharges.push({ event, charge: value.charge })
       else if (value.kind === 'charge_cancelled') this.cancelledCharges.push(value.cancellation)

@@ -39,7 +39,7 @@ export function oracle(
   const known = intake.catalogs.at(-1) ?? catalog
   const judged = judgeChanges(intake, known)
   const { subscriptions } = judged
-  const beside = judgeCharges(intake, subscriptions)
+  const beside = judgeCharges(intake, judged)
   const mended = mendUsage(intake)
   const used = placeUsage(mended.events, subscriptions)
   const deadLetters = [

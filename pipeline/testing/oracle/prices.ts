@@ -20,6 +20,8 @@ const always = -never
 export interface Subscription {
   readonly id: string
   readonly customerId: string
+  /** Of the customer; undefined: none was told. */
+  readonly currency?: string | undefined
   /** The changes in effect. */
   readonly changes: readonly SubscriptionChange[]
   /** What is in force. */
@@ -169,7 +171,7 @@ export function quantityOf(price: Price, terms: Terms): Scaled | undefined {
  * its own by the period that the price then has, and its proration so, too.
  */
 function contentOf(price: Price): object {
-  return { ...price, defaultQuantity: 0n, billingPeriod: 'day', proration: 'day' }
+  return { ...price, currencies: undefined, defaultQuantity: 0n, billingPeriod: 'day', proration: 'day' }
 }
 
 /** Usage knows no direction: of two rules it has the one that counts something. */

@@ -6,6 +6,7 @@
 import fc from 'fast-check'
 import { ExactNumber } from '../../../schemas/money/exact-number.js'
 import { boundsOf, planBounds } from './commitments.js'
+import { inSecondCurrency } from './currencies.js'
 import { meter, meterWire } from './meters.js'
 import { orOneOff } from './one-off-prices.js'
 import type { Pace } from './paces.js'
@@ -214,6 +215,7 @@ const plan = fc.record({
   minimum_when_suspended: often(undefined, true, false),
   currency: often('USD', 'EUR', 'JPY', 'BHD'),
   phases,
+  hasSecondCurrency: often(false, true),
   trial: mostly<Wire | undefined>(undefined, { days: 1 }, { days: 10 }, { days: 40 }),
   bounds: planBounds,
   late: mostly(false, true),
@@ -301,16 +303,18 @@ export function catalogOf(shape: Shape, pace: Pace, whole: boolean): CatalogChoi
   const recurring = shape.recurring.map(one => withOwn(one.wire, one.own))
   const prices: Wire[] = [...usage, ...recurring].sort((a, b) => order(a) - order(b))
   const plans = shape.plans.map((one, n) => {
-    const { prices: picks, period, late, phases: ramp, bounds, ...rest } = one
+    const { prices: picks, period, late, phases: ramp, bounds, hasSecondCurrency, ...rest } = one
+    const sold = (price: Wire) => (hasSecondCurrency ? inSecondCurrency(price, rest.currency) : price)
     const own = unique([at(usage, picks[0]!), ...picks.map(pick => at(prices, pick))])
     // Two versions of one plan.
     const names = { plan: n === 2 ? 'b' : 'a', version: n === 1 ? 2 : 1 }
     const more = {
       billing_period: at(pace.periods, period),
-      phases: phasesOf(ramp, pick => at(prices, pick)),
-      ...boundsOf(bounds, own, pace.own),
+      phases: phasesOf(ramp, pick => sold(at(prices, pick))),
+      // Minimums and maximums of a plan are in one currency.
+      ...(hasSecondCurrency ? {} : boundsOf(bounds, own, pace.own)),
     }
-    const wire = defined({ ...names, ...rest, ...more, prices: own })
+    const wire = defined({ ...names, ...rest, ...more, prices: own.map(sold) })
     return {
       late: (late && !whole) || everyPrice(wire).some(price => isLateMeter(price['meter'])),
       names,

@@ -274,6 +274,14 @@ function nextNumber(value: unknown): ExactNumber {
 const otherEvents = (clock: Clock) => [
   (id: string) =>
     event(id, 'crm', 'weir.customer.upserted', 'c1', clock(1), { customer_id: 'c1', name: 'One' }),
+  ...[['c1', 'EUR', 2], ['c1', 'USD', 3], ['c2', 'EUR', 1], ['c1', 'GBP', 1] as const].map(
+    ([customer, currency, slot]) =>
+      (id: string) =>
+        event(id, 'crm', 'weir.customer.upserted', String(customer), clock(Number(slot)), {
+          customer_id: customer,
+          currency,
+        }),
+  ),
   (id: string) =>
     event(id, 'erp', 'weir.payment.failed', 'c1', clock(1), {
       payment_id: id,
