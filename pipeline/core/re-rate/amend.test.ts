@@ -136,6 +136,26 @@ test('a retraction of what an amendment told does not make the event one that ha
   expect(bench.sum()).toBe('0')
 })
 
+test('an event that was taken back as it came has come, for amendments that need it and for those that need nothing', () => {
+  const retraction = { ...amendment('e1', {}), id: 'r1', type: 'weir.usage.retracted' }
+  const event = usage('2026-01-05T00:00:00Z', 9, { id: 'e1' })
+  for (const first of [[retraction], [event], [retraction, event]]) {
+    const rest = first.includes(event) ? [] : [event]
+    const taken = first.includes(retraction) ? [] : [retraction]
+    const all = [first, rest, taken, [amendment('e1', whole(4))], [amendment('e1', { data: { tokens: 5 } })]]
+    const bench = run([created()], ...all.filter(one => one.length > 0))
+    bench.answer()
+    expect(bench.core.counters()).toMatchObject({
+      received: 5,
+      applied: 4,
+      rated: 1,
+      parked: 0,
+      dead_lettered: 0,
+    })
+    expect(bench.sum()).toBe('0')
+  }
+})
+
 test('a withdrawn event counts for nothing until a later amendment brings it back', () => {
   const bench = run([created()], [amendment('e1', whole(4))], [amendment('e1', { withdrawn: true })])
   expect(bench.sum()).toBe('0')

@@ -66,10 +66,10 @@ function settleWaiting(step: Step, key: string, amended: AmendedEvent): boolean 
   const { eventSource, eventId, original, placement, waiting } = amended
   const isUnplaced = placement === undefined || placement.kind === 'given_up'
   const isOnlyTold = original === undefined && isUnplaced
-  const carrier = isOnlyTold ? waiting.find(one => one.isWhole) : undefined
   const isKnown = isKnownIdentity(eventSource, eventId, step.state.dedupe)
   // Rows that a retraction took back tell that the event has come, unless they were those of an amendment in its place.
   const isTaken = amended.carrier === undefined && step.state.maps.retractions.get(key)?.hasTaken === true
+  const carrier = isOnlyTold && !isTaken ? waiting.find(one => one.isWhole) : undefined
   const still: WaitingAmendment[] = []
   for (const one of waiting) {
     const isReady = original !== undefined || isTaken || one.isWhole
