@@ -23,6 +23,8 @@ const reasons: { readonly [K in keyof Required<Meter>]: (meter: Meter) => Reason
   values: plain,
   expression: plain,
   convert: plain,
+  // It makes the aggregation one that keeps values.
+  operation: plain,
   percentile: plain,
   // Which events count is decided before, on the columns of the scan.
   filters: plain,

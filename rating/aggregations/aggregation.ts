@@ -7,6 +7,7 @@ import type { Scaled } from '../../schemas/money/decimal.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
 import type { Ratio } from '../steps/ratio.js'
 import type { Step, StepValues } from '../steps/step.js'
+import type { Level } from './level.js'
 import type { UsageSample } from './sample.js'
 
 /** A scaled quantity as a fraction; `under` is above 0. */
@@ -21,14 +22,15 @@ export interface AggregationPart<S> {
   /** `fromNs`: the segment's start. */
   add(state: S, sample: UsageSample, fromNs: bigint): void
   /** The aggregated quantity x `aggregationDenominator`: exact. */
-  total(state: S, basis: ChargeBasis, levelAtStart: Scaled): bigint
+  total(state: S, basis: ChargeBasis, levelAtStart: Level): bigint
   /**
    * Set where the quantity is divided by what the usage itself tells, such as the number of events: the exact quantity,
    * of which `total` is the one rounded to 12 places.
    */
   quotient?(state: S, basis: ChargeBasis): Quotient
-  /** Set for a level, which carries over to the next period: whether an event's value changes the level or replaces it. */
-  readonly level?: 'changes' | 'value'
+  /** Set for a level, which carries over to the next period: whether an event's value changes the
+   * level, replaces it, or is put in or out. */
+  readonly level?: 'changes' | 'value' | 'members'
   /** The sum that the next value is added to. Absent: values are not added up, so no sum can overflow 38 digits. */
   held?(state: S): Scaled
   /**
@@ -39,7 +41,7 @@ export interface AggregationPart<S> {
     steps: Step[],
     basis: ChargeBasis,
     state: S,
-    levelAtStart: Scaled,
+    levelAtStart: Level,
     about: StepValues,
   ): readonly Ratio[] | string
 }

@@ -1,16 +1,17 @@
 // Explains the quantity of a segment, line by line. Aggregations that remember how it came about (levels by time,
 // ranks) write lines of their own.
 
-import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
+import { scaledOne } from '../../schemas/money/decimal.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
 import { ofScaled, over, type Ratio, ratio } from '../steps/ratio.js'
 import { count, quantity, type Step, type StepValues, scaledQuantity, sumStep, text } from '../steps/step.js'
 import type { Quotient } from './aggregation.js'
+import type { Level } from './level.js'
 import { type AggregationState, aggregatorOfMeter, timeDenominator } from './registry.js'
 
 export interface Aggregated {
   readonly state: AggregationState
-  readonly level: Scaled
+  readonly level: Level
   /** Undefined for a cell: events are counted for the whole charge only. */
   readonly events: number | undefined
   /** The matrix cell; empty for the whole charge. */

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { compositeKey } from '../../schemas/identifiers.js'
-import { formatScaled } from '../../schemas/money/decimal.js'
+import { formatScaled, scaledOne } from '../../schemas/money/decimal.js'
 import { nsOf } from '../../schemas/time.js'
 import { addSample, type ChargeBasis, newAccumulator, type UsageSample } from '../charges/accumulator.js'
 import { chargeOf } from '../charges/rate.js'
@@ -17,6 +17,8 @@ interface AggregationVector {
   readonly derivation: string
   readonly percentile?: string
   readonly level?: string
+  /** Of a persistent `unique_count`: the values that are present at the start. A value that begins with a minus is removed. */
+  readonly members?: readonly string[]
   readonly allow_negative?: boolean
   readonly from_day?: string
   readonly until_day?: string
@@ -30,7 +32,8 @@ function basisOf(vector: AggregationVector): ChargeBasis {
   const meter = meterOf({
     meter: 'units',
     event_type: 'unit.used',
-    aggregation: vector.aggregation,
+    aggregation: isPersistent(vector) ? 'unique_count' : vector.aggregation,
+    ...(isPersistent(vector) ? { operation: 'action' } : {}),
     ...(vector.aggregation === 'count' ? {} : { value: 'units' }),
     ...(vector.percentile === undefined ? {} : { percentile: vector.percentile }),
     ...(vector.allow_negative === true ? { allow_negative: true } : {}),
@@ -49,10 +52,21 @@ function basisOf(vector: AggregationVector): ChargeBasis {
 function quantityOf(basis: ChargeBasis, vector: AggregationVector, samples: readonly UsageSample[]): string {
   const accumulator = newAccumulator(basis)
   if (vector.level !== undefined) accumulator.levelsAtStart = new Map([[0, scaled(vector.level)]])
+  if (vector.members !== undefined) accumulator.levelsAtStart = new Map([[0, new Set(vector.members)]])
   for (const one of samples) addSample(basis, accumulator, one)
   const charge = chargeOf(basis, accumulator)
   expect(charge.amount, 'one per unit').toBe(charge.quantity)
   return formatScaled(charge.quantity)
+}
+
+function isPersistent({ aggregation }: AggregationVector): boolean {
+  return aggregation === 'persistent_unique_count'
+}
+
+function readOf(vector: AggregationVector, value: string) {
+  if (vector.aggregation === 'unique_count') return { quantity: 0n, text: value }
+  if (!isPersistent(vector)) return { quantity: scaled(value), text: '' }
+  return { quantity: value.startsWith('-') ? -scaledOne : scaledOne, text: value.replace(/^-/, '') }
 }
 
 /** All orders of a short list. */
@@ -68,8 +82,7 @@ describe('aggregations', () => {
       const samples = vector.samples.map(({ day, value, id }) =>
         sample({
           timeNs: periodStartNs + nsOf(Number(day) * dayMs),
-          quantity: vector.aggregation === 'unique_count' ? 0n : scaled(value),
-          text: vector.aggregation === 'unique_count' ? value : '',
+          ...readOf(vector, value),
           key: compositeKey('golden', id),
         }),
       )

@@ -14,9 +14,11 @@ import { conversionOf } from './convert.js'
 import { count } from './count.js'
 import { first } from './first.js'
 import { latest } from './latest.js'
+import { type Level, levelSize } from './level.js'
 import { max } from './max.js'
 import { min } from './min.js'
 import { percentile } from './percentile.js'
+import { persistentUniqueCount } from './persistent-unique-count.js'
 import { sum } from './sum.js'
 import { timeAverage } from './time-average.js'
 import { uniqueCount } from './unique-count.js'
@@ -32,6 +34,7 @@ const parts = {
   first,
   average,
   unique_count: uniqueCount,
+  persistent_unique_count: persistentUniqueCount,
   weighted_sum: weightedSum,
   time_average: timeAverage,
   percentile,
@@ -87,7 +90,7 @@ export function isAdditiveState(state: { readonly kind: string }): state is Addi
 }
 
 /**
- * The divisor of an aggregator's total: the period's nanoseconds for the two averages over time, else 1; times that of
+ * The divisor of an aggregator's total: the period's nanoseconds for a level over time, else 1; times that of
  * the meter's conversion, whose numerator the total is multiplied by.
  */
 export function aggregationDenominator(basis: ChargeBasis): bigint {
@@ -110,11 +113,13 @@ export function isQuotient(aggregation: Aggregation): boolean {
 }
 
 /** The sum that the next value is added to, with the levels carried over; 0 where values are not added up. */
-export function heldIn(state: AggregationState, levels: Iterable<Scaled>): Scaled {
+export function heldIn(state: AggregationState, levels: Iterable<Level>): Scaled {
   if (state.kind === 'windows') return state.reach
   const { held: heldOf, level: kind } = aggregatorOf(state.kind)
   let held = heldOf?.(state) ?? 0n
-  if (kind === 'changes') for (const level of levels) held = magnitude(held) + magnitude(level)
+  if (kind === 'changes' || kind === 'members') {
+    for (const level of levels) held = magnitude(held) + levelSize(level)
+  }
   return held
 }
 
@@ -127,5 +132,5 @@ export function heldAfter(
   if (window !== undefined) return held + magnitude(quantity)
   const { held: heldOf, level } = aggregatorOf(aggregation)
   if (heldOf === undefined) return 0n
-  return level === 'changes' ? magnitude(held) + magnitude(quantity) : held + quantity
+  return level === 'changes' || level === 'members' ? magnitude(held) + magnitude(quantity) : held + quantity
 }

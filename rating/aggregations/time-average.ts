@@ -39,7 +39,7 @@ export const timeAverage: AggregationPart<TimeAverageState> = {
   start: () => ({ kind: 'time_average', runs: [], between: 0n }),
   add: addLevel,
   total: integral,
-  explain: (steps, basis, state, level) =>
+  explain: (steps, basis, state, level: Scaled) =>
     state.runs.reduce((sum, run) => sum + run.times.length, 0) > listedLevels
       ? state.kind
       : explainLevels(steps, basis, state, level),

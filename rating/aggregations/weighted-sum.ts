@@ -27,7 +27,7 @@ export const weightedSum: AggregationPart<WeightedSumState> = {
     if (timeNs > fromNs) state.moment += quantity * (timeNs - fromNs)
   },
   /** The integral of the level over the segment, in units x ns. */
-  total: (state, { fromNs, untilNs }, levelAtStart) =>
+  total: (state, { fromNs, untilNs }, levelAtStart: Scaled) =>
     (levelAtStart + state.changes) * (untilNs - fromNs) - state.moment,
   held: state => magnitude(state.changes),
   explain: explainChanges,

@@ -5,8 +5,8 @@
 // the segment's end, its fraction, the trial or the level at its start change.
 // Nothing is ever removed: a correction builds a new accumulator.
 
-import type { Scaled } from '../../schemas/money/decimal.js'
 import { msOf } from '../../schemas/time.js'
+import type { Level } from '../aggregations/level.js'
 import type { AggregationState } from '../aggregations/registry.js'
 import type { UsageSample } from '../aggregations/sample.js'
 import type { ModelUsage } from '../models/registry.js'
@@ -23,9 +23,9 @@ export interface Accumulator {
   lastMs: number
   /**
    * The level in force when the segment begins, by matrix cell (cell 0 for any other model): as levels.ts tells it.
-   * Set it whenever that changes; only `weighted_sum` and `time_average` look at it.
+   * Set it whenever that changes; only the aggregations of a level look at it.
    */
-  levelsAtStart: ReadonlyMap<number, Scaled> | undefined
+  levelsAtStart: ReadonlyMap<number, Level> | undefined
   readonly state: AccumulatorState
 }
 

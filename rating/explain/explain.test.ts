@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { aggregationFacts, aggregations } from '../../schemas/catalog/aggregations.js'
 import { formatScaled, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { nsOf } from '../../schemas/time.js'
+import { aggregatorOf } from '../aggregations/registry.js'
 import { addSample } from '../charges/accumulator.js'
 import { chargeOf } from '../charges/rate.js'
 import { recurringCharge } from '../charges/recurring.js'
@@ -100,7 +101,7 @@ function expectAllUnitsInTiers(wire: ExplanationWire): void {
 const byEvents = aggregations.filter(one => !aggregationFacts[one].quotient)
 
 /** Neither is a level of groups. */
-const ofGroups = byEvents.filter(one => one !== 'weighted_sum' && one !== 'time_average')
+const ofGroups = byEvents.filter(one => aggregatorOf(one).level === undefined)
 
 const trial = fc.integer({ min: 0, max: 9 }).map(n => n === 0)
 

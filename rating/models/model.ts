@@ -3,6 +3,7 @@
 // Invariants: nothing is rounded inside a model; the amount follows from the terms and the set of samples alone.
 
 import type { Scaled } from '../../schemas/money/decimal.js'
+import type { Level } from '../aggregations/level.js'
 import type { Aggregator } from '../aggregations/registry.js'
 import type { UsageSample } from '../aggregations/sample.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
@@ -44,7 +45,7 @@ export interface TotalModel<M, T> extends AnyModel<M> {
 }
 
 /** The level in force when the segment begins, by matrix cell; cell 0 for any other model. */
-export type Levels = ReadonlyMap<number, Scaled> | undefined
+export type Levels = ReadonlyMap<number, Level> | undefined
 
 /** A charge basis compiled for its model. */
 export interface Compiled<T> {

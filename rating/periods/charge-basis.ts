@@ -18,6 +18,6 @@ export interface ChargeBasis {
   readonly timezone?: string
   readonly fromNs: bigint
   readonly untilNs: bigint
-  /** The whole service period: `weighted_sum` and `time_average` divide by its length. */
+  /** The whole service period: a level over time is divided by its length. */
   readonly period: { readonly fromNs: bigint; readonly untilNs: bigint }
 }

@@ -5,6 +5,7 @@ import type { Aggregation } from '../../schemas/catalog/aggregations.js'
 import type { Meter, PriceModel, UsagePrice } from '../../schemas/catalog/catalog.js'
 import { compositeKey } from '../../schemas/identifiers.js'
 import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
+import type { Level } from '../aggregations/level.js'
 import {
   type Accumulator,
   type ChargeBasis,
@@ -101,8 +102,8 @@ export function cases(
       const samples = events.map(
         ({ at, quantity: value, cell, group }, index): UsageSample => ({
           timeNs: periodStartNs + BigInt(at) * 1_000_003_000_001n,
-          quantity: aggregation === 'count' ? scaledOne : value,
-          text: String(value),
+          quantity: quantityOf(aggregation, value, at + index),
+          text: aggregation === 'persistent_unique_count' ? `v${value % 3n}` : String(value),
           key: compositeKey('s', String(index).padStart(3, '0')),
           cell: usage.model.model === 'matrix' ? cell : 0,
           group: isGrouped ? JSON.stringify([group]) : '',
@@ -118,8 +119,20 @@ export function cases(
 export function start({ basis, level }: Case): Accumulator {
   const accumulator = newAccumulator(basis)
   const cells = basis.price.model.model === 'matrix' ? [0, 1, -1] : [0]
-  accumulator.levelsAtStart = new Map(cells.map(cell => [cell, level]))
+  accumulator.levelsAtStart = new Map(cells.map(cell => [cell, levelOf(basis, level)]))
   return accumulator
+}
+
+/** As the aggregation has it. */
+export function levelOf({ meter }: ChargeBasis, level: Scaled): Level {
+  if (meter.aggregation !== 'persistent_unique_count') return level
+  return new Set(['v0', 'v1', 'v2', 'v3'].slice(Number(level % 4n)))
+}
+
+function quantityOf(aggregation: Aggregation, value: Scaled, n: number): Scaled {
+  if (aggregation === 'count') return scaledOne
+  if (aggregation !== 'persistent_unique_count') return value
+  return n % 3 === 0 ? -scaledOne : scaledOne
 }
 
 export const negativeToo = fc.tuple(quantity, fc.boolean()).map(([value, minus]) => (minus ? -value : value))

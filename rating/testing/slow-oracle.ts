@@ -20,7 +20,9 @@ export function toPlaces(value: Exact): string {
 }
 
 /** The level in force when the segment begins, by matrix cell; cell 0 for any other model. */
-export type LevelOf = (cell: number) => Exact
+export type LevelOf = (cell: number) => SlowLevel
+/** Of a persistent `unique_count` the values that are present. */
+export type SlowLevel = Exact | ReadonlySet<string>
 
 export function slowAmount(basis: ChargeBasis, samples: readonly UsageSample[], levelOf: LevelOf): Exact {
   if (basis.trial) return zero
@@ -139,7 +141,7 @@ function slowPercentage(
   model: Extract<PriceModel, { model: 'percentage' }>,
   included: Exact,
   events: readonly UsageSample[],
-  level: Exact,
+  level: SlowLevel,
 ): Exact {
   const { freeEvents, fixedAmount } = model
   const freeUnits = model.freeUnits === undefined ? undefined : exactly(model.freeUnits)
@@ -187,13 +189,13 @@ function quantityOf(basis: ChargeBasis, samples: readonly UsageSample[], levelOf
 }
 
 /** In the unit that is priced. */
-function aggregate(basis: ChargeBasis, samples: readonly UsageSample[], level: Exact): Exact {
+function aggregate(basis: ChargeBasis, samples: readonly UsageSample[], level: SlowLevel): Exact {
   const { convert } = basis.meter
   const read = aggregateRead(basis, samples, level)
   return convert === undefined || convert.round !== undefined ? read : read.div(exactly(convert.divideBy))
 }
 
-function aggregateRead(basis: ChargeBasis, samples: readonly UsageSample[], level: Exact): Exact {
+function aggregateRead(basis: ChargeBasis, samples: readonly UsageSample[], level: SlowLevel): Exact {
   const { window, aggregation } = basis.meter
   if (window === undefined) return aggregateEvents(aggregation, basis, byTime(samples), level)
   const windows = new Map<string, UsageSample[]>()
@@ -220,7 +222,7 @@ function aggregateEvents(
   aggregation: Aggregation,
   basis: ChargeBasis,
   events: readonly UsageSample[],
-  level: Exact,
+  level: SlowLevel,
 ): Exact {
   const values = events.map(event => exactly(event.quantity))
   const sum = values.reduce((total, value) => total.plus(value), zero)
@@ -241,10 +243,12 @@ function aggregateEvents(
       return values.length === 0 ? zero : sum.div(values.length)
     case 'unique_count':
       return Exact.of(new Set(events.map(event => event.text)).size)
+    case 'persistent_unique_count':
+      return presence(basis, events, level)
     case 'weighted_sum':
-      return integral(basis, events, level, (before, value) => before.plus(value))
+      return integral(basis, events, level as Exact, (before, value) => before.plus(value))
     case 'time_average':
-      return integral(basis, events, level, (_before, value) => value)
+      return integral(basis, events, level as Exact, (_before, value) => value)
     case 'percentile':
       return nearestRank(basis.meter, values)
     default:
@@ -267,6 +271,21 @@ function integral(
     atNs = event.timeNs
   }
   area = area.plus(current.times(basis.untilNs - atNs))
+  return area.div(basis.period.untilNs - basis.period.fromNs)
+}
+
+/** Who is present, from one event to the next. */
+function presence(basis: ChargeBasis, events: readonly UsageSample[], level: SlowLevel): Exact {
+  const present = new Set(level instanceof Set ? (level as ReadonlySet<string>) : [])
+  let area = zero
+  let atNs = basis.fromNs
+  for (const event of events) {
+    area = area.plus(Exact.of(present.size).times(event.timeNs - atNs))
+    if (event.quantity > 0n) present.add(event.text)
+    else present.delete(event.text)
+    atNs = event.timeNs
+  }
+  area = area.plus(Exact.of(present.size).times(basis.untilNs - atNs))
   return area.div(basis.period.untilNs - basis.period.fromNs)
 }
 

@@ -11,6 +11,8 @@ export interface AggregationFacts {
   readonly quotient?: true
   /** The quantity is the sum of what each event adds by itself. The number stands for the name in stored state. */
   readonly additive?: number
+  /** It is what `unique_count` is by an `operation` of the meter, and not named by itself. */
+  readonly byOperation?: true
   /** Of one that is not additive: what it keeps of the events, which no running total can. */
   readonly keeps?: string
 }
@@ -27,6 +29,11 @@ const facts = {
   first: { reads: 'quantity', keeps: 'the first value and its time' },
   average: { reads: 'quantity', quotient: true, keeps: 'the sum of the values and how many there are' },
   unique_count: { reads: 'text', keeps: 'every distinct value' },
+  persistent_unique_count: {
+    reads: 'text',
+    byOperation: true,
+    keeps: 'every distinct value and its operations, by time',
+  },
   weighted_sum: { reads: 'quantity', negativeByDefault: true, keeps: 'a level, weighted by time' },
   time_average: { reads: 'quantity', keeps: 'every value of a level, by time' },
   percentile: { reads: 'quantity', takesPercentile: true, keeps: 'every value' },
@@ -43,3 +50,6 @@ export const aggregations = Object.keys(facts) as readonly Aggregation[]
 /** Of an additive one the number is known to the compiler. */
 export const aggregationFacts: Readonly<Record<Aggregation, AggregationFacts>> &
   Readonly<Record<AdditiveAggregation, { readonly additive: number }>> = facts
+
+/** What a catalog can say. */
+export const namedAggregations = aggregations.filter(name => !aggregationFacts[name].byOperation)

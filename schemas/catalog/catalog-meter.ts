@@ -4,13 +4,25 @@
 import { z } from 'zod'
 import { nameField, positiveField } from '../json/wire-fields.js'
 import { scaledOne } from '../money/decimal.js'
-import { type Aggregation, type AggregationFacts, aggregationFacts, aggregations } from './aggregations.js'
+import {
+  type Aggregation,
+  type AggregationFacts,
+  aggregationFacts,
+  namedAggregations,
+} from './aggregations.js'
 import type { Meter } from './catalog.js'
 import { asMap, FieldReader, readText } from './catalog-reader.js'
 import type { Problems, SourceNode } from './catalog-source.js'
 import { eventTypesToWire, readEventTypes, withEventTypes } from './meter-event-types.js'
 import { filtersField, filtersToWire, readFilters } from './meter-filter.js'
-import { meterValueToWire, quantityValueFields, readMeterValue, textValueFields } from './meter-value.js'
+import { namedAggregation, operationToWire, persistent, readOperation } from './meter-operation.js'
+import {
+  meterValueToWire,
+  pathField,
+  quantityValueFields,
+  readMeterValue,
+  textValueFields,
+} from './meter-value.js'
 import { overWindows, readWindow, windowAggregations, windowFieldsFor, windowToWire } from './meter-window.js'
 import { decimal, type Wire } from './models/model-shape.js'
 
@@ -23,9 +35,10 @@ export function readMeter(node: SourceNode, declared: Set<string>, problems: Pro
     reader.fault('meter', 'duplicate_meter', `The meter ${id} is given twice.`)
   if (id !== undefined) declared.add(id)
   const eventTypes = readEventTypes(reader, problems)
-  const aggregation = reader.requiredChoice('aggregation', aggregations)
+  const aggregation = reader.requiredChoice('aggregation', namedAggregations)
   const window = readWindow(reader, aggregation)
   const value = readMeterValue(reader, window?.aggregation ?? aggregation, problems)
+  const operation = readOperation(reader, aggregation, window, problems)
   const percentile = reader.decimal('percentile', { sign: 'positive', max: 100n * scaledOne })
   const facts = aggregation && aggregationFacts[aggregation]
   if (facts?.takesPercentile) reader.requiredField('percentile')
@@ -41,9 +54,10 @@ export function readMeter(node: SourceNode, declared: Set<string>, problems: Pro
   return {
     meter: id,
     eventTypes,
-    aggregation,
+    aggregation: operation.operation === undefined ? aggregation : persistent(aggregation),
     ...(window === undefined ? {} : { window }),
     ...value,
+    ...operation,
     ...(percentile === undefined ? {} : { percentile }),
     filters,
     dimensions,
@@ -68,9 +82,10 @@ export function meterToWire(meter: Meter): Wire {
   return {
     meter: meter.meter,
     ...eventTypesToWire(meter.eventTypes),
-    aggregation: meter.aggregation,
+    aggregation: namedAggregation(meter.aggregation),
     ...windowToWire(meter.window),
     ...meterValueToWire(meter),
+    ...operationToWire(meter.operation),
     ...decimal('percentile', meter.percentile),
     ...(meter.filters.size === 0 ? {} : { filters: filtersToWire(meter.filters) }),
     ...(meter.dimensions.length === 0 ? {} : { dimensions: meter.dimensions }),
@@ -91,7 +106,7 @@ const meterFields = {
 
 /** Meters of the aggregations that need the same fields. */
 function metersOf(asks: (facts: AggregationFacts) => boolean, fields: z.ZodRawShape) {
-  const [first, ...others] = aggregations.filter(name => asks(aggregationFacts[name])) as [
+  const [first, ...others] = namedAggregations.filter(name => asks(aggregationFacts[name])) as [
     Aggregation,
     ...Aggregation[],
   ]
@@ -120,9 +135,15 @@ function windowMeters(asked: AggregationFacts['reads'], values: readonly z.ZodRa
   )
 }
 
+const operationField = pathField.meta({
+  description: 'Path into data whose text is add or remove: a value is present from the one until the other.',
+})
+
 export const meterSchema = z.union([
   metersOf(({ reads }) => reads === 'nothing', {}),
-  ...textValueFields.map(fields => metersOf(({ reads }) => reads === 'text', fields)),
+  ...textValueFields.map(fields =>
+    metersOf(({ reads }) => reads === 'text', { ...fields, operation: operationField.optional() }),
+  ),
   ...quantityValueFields.map(fields =>
     metersOf(({ reads, takesPercentile }) => reads === 'quantity' && !takesPercentile, fields),
   ),

@@ -82,6 +82,7 @@ function isOneOfAll(aggregation: Aggregation): boolean {
   return (
     aggregation === 'weighted_sum' ||
     aggregation === 'time_average' ||
+    aggregation === 'persistent_unique_count' ||
     aggregationFacts[aggregation].quotient === true
   )
 }

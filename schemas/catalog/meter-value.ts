@@ -20,6 +20,8 @@ export interface MeterValue {
   /** As written; expression.ts parses it. */
   readonly expression?: string
   readonly convert?: Convert
+  /** Of `unique_count`, which it makes persistent: path into `data`, whose text is `add` or `remove`. */
+  readonly operation?: readonly string[]
 }
 
 const mostValues = 8
@@ -87,12 +89,16 @@ function readValues(
   return { values }
 }
 
-function readPath(node: SourceNode, problems: Problems): string[] | undefined {
-  const text = readText(node, 'value', problems)
+export function readPath(node: SourceNode, problems: Problems, field = 'value'): string[] | undefined {
+  const text = readText(node, field, problems)
   // OpenMeter writes JSONPath; its plain form means the same.
   const path = text?.replace(/^\$\./, '').split('.')
   if (path?.some(step => step === '')) {
-    return problems.add(node, 'invalid_value', 'The field value is a path into data, such as usage.tokens.')
+    return problems.add(
+      node,
+      'invalid_value',
+      `The field ${field} is a path into data, such as usage.tokens.`,
+    )
   }
   return path
 }
@@ -118,15 +124,15 @@ export function meterValueToWire({ value, values, expression, convert }: MeterVa
   }
 }
 
-const path = nameField.meta({ description: 'Path into data, its steps separated by dots.' })
+export const pathField = nameField.meta({ description: 'Path into data, its steps separated by dots.' })
 
 /** The fields of meters that read a text: alternatives. */
 export const textValueFields: readonly z.ZodRawShape[] = [
-  { value: z.union([path, z.array(path).min(2).max(mostValues)]) },
+  { value: z.union([pathField, z.array(pathField).min(2).max(mostValues)]) },
 ]
 
 export const quantityValueFields: readonly z.ZodRawShape[] = [
-  { value: path, convert: convertField.optional() },
+  { value: pathField, convert: convertField.optional() },
   {
     expression: z.string().min(1).max(mostCharacters).meta({
       description: 'Arithmetic over data: + - * / ( ), numbers, fields, min, max, abs, ceil, floor, round.',

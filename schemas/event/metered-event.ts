@@ -7,7 +7,7 @@ import type { EventInput } from './event-input.js'
 
 export interface MeterReading {
   readonly meter: string
-  /** The meter's value; 1 for `count` and `unique_count`. */
+  /** The meter's value; 1 for `count` and `unique_count`; -1 where a persistent one removes the value. */
   readonly quantity: Scaled
   /** The value as text: the distinct value for `unique_count`, else the decimal. */
   readonly text: string

@@ -80,7 +80,8 @@ function meterValueOf(
 ): MeterValue {
   const { reads } = aggregationFacts[aggregation]
   if (reads === 'nothing') return {}
-  if (reads === 'text') return values === undefined ? { value } : { values }
+  const operation = aggregation === 'persistent_unique_count' ? { operation: ['op', ...value] } : {}
+  if (reads === 'text') return { ...(values === undefined ? { value } : { values }), ...operation }
   return {
     ...(expression === undefined ? { value } : { expression }),
     ...(convert === undefined ? {} : { convert }),
@@ -160,7 +161,8 @@ function modelFor(target: Meter): fc.Arbitrary<PriceModel> {
       packageAmount: amount,
     }),
   ]
-  if (aggregationFacts[target.aggregation].quotient) return fc.oneof(...models)
+  if (aggregationFacts[target.aggregation].quotient || target.operation !== undefined)
+    return fc.oneof(...models)
   const isByEvent = target.window === undefined
   if (isByEvent && (target.convert === undefined || target.convert.round !== undefined))
     models.push(percentage)

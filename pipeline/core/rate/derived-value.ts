@@ -29,14 +29,16 @@ export function readDerived(
   meter: MeterSlots,
   derived: DerivedSlots,
 ): Scaled | Rejection {
-  const { inputs, expression } = derived
+  const { inputs, expression, operation } = derived
   const place = event * scan.slots + inputs[0]!.slot
   if (expression === undefined) {
     const text = textsOf(scan, event, meter, inputs)
     if (typeof text === 'object') return text
+    const done = operation === undefined ? scaledOne : doneIn(scan, event, meter, operation)
+    if (typeof done === 'object') return done
     scanner.putValue(place, text)
     scan.valueKind[place] = valueKinds.text
-    return scaledOne
+    return done
   }
   const quantity = quantityOf(scan, event, meter, inputs, expression)
   if (typeof quantity === 'bigint') scanner.putValue(place, formatScaled(quantity))
@@ -96,7 +98,23 @@ function textsOf(
     }
     texts.push(text)
   }
-  return JSON.stringify(texts)
+  return meter.meter.values === undefined ? texts[0]! : JSON.stringify(texts)
+}
+
+/** One for a value that is added, minus one for one that is removed. */
+function doneIn(
+  scan: ScannedEvents,
+  event: number,
+  meter: MeterSlots,
+  operation: PathSlot,
+): Scaled | Rejection {
+  const place = event * scan.slots + operation.slot
+  if (scan.valueKind[place] === valueKinds.text) {
+    const text = textOf(scan.bytes, scan.valueFrom[place]!, scan.valueUntil[place]!)
+    if (text === 'add') return scaledOne
+    if (text === 'remove') return -scaledOne
+  }
+  return refusal('invalid_value', meter, operation, 'is not add or remove')
 }
 
 type Code = 'invalid_value' | 'value_out_of_range' | 'negative_value'

@@ -1,6 +1,7 @@
 // The level of a meter while usage is rated: how an event changes it, which level a segment begins with, and
 // how a late change of the level changes later charges. rating/charges/levels.ts defines a level.
 
+import type { Level } from '../../../rating/aggregations/level.js'
 import { isLevel } from '../../../rating/aggregations/registry.js'
 import { LevelsByCell, moveOf, stretchStart } from '../../../rating/charges/levels.js'
 import { chargeOf } from '../../../rating/charges/rate.js'
@@ -78,7 +79,7 @@ export function levelsBefore(
   segment: Segment<UsagePrice>,
   state: PartitionState,
   catalog: CatalogIndex,
-): ReadonlyMap<number, Scaled> | undefined {
+): ReadonlyMap<number, Level> | undefined {
   const { line } = segment
   const { price, meter } = basisOf(segment, catalog)
   if (!isLevel(meter.aggregation)) return undefined

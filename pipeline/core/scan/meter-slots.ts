@@ -27,6 +27,8 @@ export interface DerivedSlots {
   readonly inputs: readonly PathSlot[]
   /** Undefined: the texts of the inputs together. */
   readonly expression: Expression | undefined
+  /** What the event does with the text. */
+  readonly operation?: PathSlot
 }
 
 export interface MeterSlots {
@@ -144,10 +146,14 @@ type SlotOf = (path: readonly string[], use?: string) => PathSlot
 
 /** The slots are the meter's own, because the first of them takes what is derived. */
 function derivedSlots(
-  { meter, value, values, expression, convert }: Meter,
+  { meter, value, values, expression, convert, operation }: Meter,
   slotOf: SlotOf,
 ): DerivedSlots | undefined {
   const own = (paths: readonly (readonly string[])[]) => paths.map(path => slotOf(path, `meter ${meter}`))
+  if (operation !== undefined) {
+    const [done, ...inputs] = own([operation, ...(values ?? [value!])])
+    return { inputs, expression: undefined, operation: done! }
+  }
   if (values !== undefined) return { inputs: own(values), expression: undefined }
   if (expression !== undefined) {
     const parsed = parseExpression(expression)

@@ -2,7 +2,13 @@
 // time.
 // Invariants: the stretches of a meter are in the order of time; indexes are made from them and never stored.
 
-import { dimensionsKey, joined, type LevelMove, type LevelStretch } from '../../../rating/charges/levels.js'
+import {
+  dimensionsKey,
+  joined,
+  type LevelMove,
+  type LevelStretch,
+  moveSize,
+} from '../../../rating/charges/levels.js'
 import { compositeKey } from '../../../schemas/identifiers.js'
 import type { Scaled } from '../../../schemas/money/decimal.js'
 import { compareInstants, instantKey } from '../../../schemas/time.js'
@@ -49,8 +55,9 @@ export class LevelMap {
     } else this.#stretches.touch(key)
     const dimensions = dimensionsKey(move.dimensions)
     const before = stretch.moves.get(dimensions)
+    const sizeBefore = moveSize(before)
     const after = joined(before, move)
-    level.reach += sizeOf(after) - sizeOf(before)
+    level.reach += moveSize(after) - sizeBefore
     stretch.moves.set(dimensions, after)
   }
 
@@ -59,7 +66,7 @@ export class LevelMap {
     for (const level of this.#index().get(customerId)?.values() ?? []) {
       for (let last = level.stretches.at(-1); last !== undefined; last = level.stretches.at(-1)) {
         if (last.fromNs < fromNs) break
-        for (const move of last.moves.values()) level.reach -= sizeOf(move)
+        for (const move of last.moves.values()) level.reach -= moveSize(move)
         level.stretches.pop()
         this.#stretches.delete(stretchKey(last, last.fromNs))
       }
@@ -93,7 +100,7 @@ export class LevelMap {
     for (const stretch of this.#stretches.values()) {
       const level = levelIn(levels, stretch)
       level.stretches.push(stretch)
-      for (const move of stretch.moves.values()) level.reach += sizeOf(move)
+      for (const move of stretch.moves.values()) level.reach += moveSize(move)
     }
     for (const ofCustomer of levels.values()) {
       for (const { stretches } of ofCustomer.values())
@@ -128,10 +135,4 @@ function insert(stretches: LevelStretch[], stretch: LevelStretch): void {
   let at = stretches.length
   while (at > 0 && stretches[at - 1]!.fromNs > stretch.fromNs) at -= 1
   stretches.splice(at, 0, stretch)
-}
-
-function sizeOf(move: LevelMove | undefined): Scaled {
-  if (move === undefined) return 0n
-  const moved = move.kind === 'changes' ? move.sum : move.value
-  return moved < 0n ? -moved : moved
 }

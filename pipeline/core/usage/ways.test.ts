@@ -43,13 +43,14 @@ beforeEach(() => {
 afterEach(() => vi.restoreAllMocks())
 
 function catalogWith(aggregation: string, model: string, option: object, more: object[] = []) {
-  const { reads, takesPercentile } = aggregationFacts[aggregation as 'sum']
+  const { reads, takesPercentile, byOperation } = aggregationFacts[aggregation as 'sum']
   return parseCatalogValue({
     meters: [
       {
         ...{ meter: 'm', event_type: 'api.call', aggregation, dimensions: ['model'] },
         ...(reads === 'nothing' ? {} : { value: 'tokens' }),
         ...(takesPercentile ? { percentile: '95' } : {}),
+        ...(byOperation ? { aggregation: 'unique_count', operation: 'action' } : {}),
       },
       ...more,
     ],
@@ -69,8 +70,9 @@ function seen(parsed: ReturnType<typeof catalogWith>): Way {
   const state = new PartitionState(bench.config.limits.dedupeHorizonMs)
   state.catalog = parsed.catalog
   bench.core = new PartitionCore(bench.config, bench.tap(), state)
+  const data = { tokens: 1, action: 'add' }
   bench.send([created()])
-  bench.send([usage('2026-01-05T00:00:00Z', 1), usage('2026-01-06T00:00:00Z', 1)])
+  bench.send([usage('2026-01-05T00:00:00Z', 1, { data }), usage('2026-01-06T00:00:00Z', 1, { data })])
   if (vi.mocked(RunningTotals.prototype.grow).mock.calls.length > 0) return 'product'
   return vi.mocked(UsageRoutes.prototype.keep).mock.calls.length > 0 ? 'total' : 'each_event'
 }

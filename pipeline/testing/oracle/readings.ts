@@ -38,8 +38,9 @@ export function readingsOf(data: unknown, meters: readonly Meter[]): Reading[] |
 
 function valueIn(meter: Meter, data: unknown): { quantity: Scaled; text: string } | string {
   if ((meter.window?.aggregation ?? meter.aggregation) === 'count') return { quantity: scaledOne, text: '' }
-  if (isDerived(meter)) return derivedIn(meter, path => at(data, path))
+  if (isDerived(meter) && meter.operation === undefined) return derivedIn(meter, path => at(data, path))
   const value = at(data, meter.value ?? [])
+  if (meter.aggregation === 'persistent_unique_count') return operationIn(meter, data)
   if ((meter.window?.aggregation ?? meter.aggregation) === 'unique_count') {
     const text = comparedText(value)
     if (text === undefined) return 'invalid_value'
@@ -49,6 +50,19 @@ function valueIn(meter: Meter, data: unknown): { quantity: Scaled; text: string 
   if (typeof quantity === 'string') return quantity
   if (quantity < 0n && !meter.allowNegative) return 'negative_value'
   return { quantity, text: '' }
+}
+
+/** One for what is added, minus one for what is removed. */
+function operationIn(meter: Meter, data: unknown): { quantity: Scaled; text: string } | string {
+  const texts = (meter.values ?? [meter.value!]).map(path => comparedText(at(data, path)))
+  for (const text of texts) {
+    if (text === undefined) return 'invalid_value'
+    if (text === 'value_out_of_range') return text
+  }
+  const text = meter.values === undefined ? texts[0]! : JSON.stringify(texts)
+  const operation = at(data, meter.operation!)
+  if (operation === 'add') return { quantity: scaledOne, text }
+  return operation === 'remove' ? { quantity: -scaledOne, text } : 'invalid_value'
 }
 
 function at(data: unknown, path: readonly string[]): unknown {

@@ -3,8 +3,13 @@
 // meter: it begins with all earlier usage of the subscription, whatever the terms.
 
 import type { ChargeBasis, UsageSample } from '../../../rating/charges/accumulator.js'
-import type { Exact } from '../../../rating/testing/exact.js'
-import { exactly, slowAmount, slowQuantity, toPlaces } from '../../../rating/testing/slow-oracle.js'
+import {
+  exactly,
+  type SlowLevel,
+  slowAmount,
+  slowQuantity,
+  toPlaces,
+} from '../../../rating/testing/slow-oracle.js'
 import type { Catalog, UsagePrice } from '../../../schemas/catalog/catalog.js'
 import type { CellPrice } from '../../../schemas/catalog/models/matrix-cell.js'
 import { cellOf, type Placed } from './attach.js'
@@ -34,7 +39,7 @@ export function usageTotal(
   const { timezone } = line.terms
   const basis: ChargeBasis = { price, meter, fraction, trial, timezone, fromNs, untilNs, period }
   const samples = samplesOn(line, placed).filter(one => fromNs <= one.timeNs && one.timeNs < untilNs)
-  const isLevel = meter.aggregation === 'weighted_sum' || meter.aggregation === 'time_average'
+  const isLevel = levels.has(meter.aggregation)
   const earlier = isLevel ? movesBefore(segment, lines, placed) : []
   return remembered(canonical([basis, samples, earlier]), () => {
     const levelOf = (cell: number) =>
@@ -121,11 +126,21 @@ function sampleOf({ usage: { event }, reading }: Placed, cell: number, group: st
   }
 }
 
-function levelAfter(earlier: readonly UsageSample[], aggregation: string): Exact {
+const levels: ReadonlySet<string> = new Set(['weighted_sum', 'time_average', 'persistent_unique_count'])
+
+function levelAfter(earlier: readonly UsageSample[], aggregation: string): SlowLevel {
   const inOrder = earlier.toSorted((a, b) => {
     if (a.timeNs !== b.timeNs) return a.timeNs < b.timeNs ? -1 : 1
     return a.key < b.key ? -1 : 1
   })
+  if (aggregation === 'persistent_unique_count') {
+    const present = new Set<string>()
+    for (const { text, quantity } of inOrder) {
+      if (quantity > 0n) present.add(text)
+      else present.delete(text)
+    }
+    return present
+  }
   const counted = aggregation === 'weighted_sum' ? inOrder : inOrder.slice(-1)
   return counted.reduce((level, one) => level.plus(exactly(one.quantity)), exactly(0n))
 }

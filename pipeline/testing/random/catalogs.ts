@@ -295,8 +295,9 @@ export function catalogOf(shape: Shape, pace: Pace, whole: boolean): CatalogChoi
   const isLateMeter = (id: unknown) => meters.some(one => one.late && one.wire['meter'] === id)
   const usage = shape.usage
     .map(one => {
-      const { aggregation, meter: id } = at(meters, one.meterIndex).wire
-      const isGrouped = shape.focus !== 'totals' && !ofAllUsage.has(aggregation)
+      const { aggregation, operation, meter: id } = at(meters, one.meterIndex).wire
+      const isOfAll = ofAllUsage.has(aggregation) || operation !== undefined
+      const isGrouped = shape.focus !== 'totals' && !isOfAll
       return withOwn({ ...one.wire, meter: id, group_by: isGrouped ? one.groupBy : undefined }, one.own)
     })
     .filter((price, n) => n === 0 || shape.focus !== 'totals' || isOfOneQuantity(price))

@@ -174,6 +174,11 @@ export const usage = fc.record({
     { weight: 1, arbitrary: tooManyDigits },
   ),
   tag: fc.constantFrom<unknown>(true, undefined),
+  action: fc.constantFrom<unknown>(
+    ...Array<string>(9).fill('add'),
+    ...Array<string>(8).fill('remove'),
+    ...['purge', undefined],
+  ),
 })
 
 /** What an amendment brings; undefined stays as the event brought it. */

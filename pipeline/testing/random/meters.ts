@@ -24,7 +24,12 @@ const meterFilters = fc.oneof(
 
 export const meter = fc.record({
   // A level carries over from one segment to the next, which is the hard part.
-  aggregation: fc.constantFrom(...aggregations, 'weighted_sum' as const, 'time_average' as const),
+  aggregation: fc.constantFrom(
+    ...aggregations,
+    'weighted_sum' as const,
+    'time_average' as const,
+    'persistent_unique_count' as const,
+  ),
   eventTypes: mostly<Wire>({ event_type: 'use' }, { event_type: 'other' }, { event_types: ['other', 'use'] }),
   filters: meterFilters,
   percentile: fc.constantFrom('50', '95', '99.9', '100', '0.5'),
@@ -57,7 +62,7 @@ export const meter = fc.record({
 
 type MeterChoice = typeof meter extends fc.Arbitrary<infer T> ? T : never
 
-const levels: ReadonlySet<string> = new Set(['weighted_sum', 'time_average'])
+const levels: ReadonlySet<string> = new Set(['weighted_sum', 'time_average', 'persistent_unique_count'])
 
 /** `isOfTotals`: no price prices it by events or cells. */
 export function meterWire(
@@ -70,16 +75,17 @@ export function meterWire(
     focus === 'totals'
       ? at(['sum', 'count'], n)
       : focus === 'levels' && !levels.has(one.aggregation)
-        ? at(['weighted_sum', 'time_average'], n)
+        ? at(['weighted_sum', 'time_average', 'weighted_sum', 'persistent_unique_count'], n)
         : one.aggregation
   // A price by events or cells takes no quotient.
-  const isRefused = aggregationFacts[chosen as Aggregation].quotient && !isOfTotals
-  const aggregation = isRefused ? 'first' : chosen
+  const isPersistent = chosen === 'persistent_unique_count'
+  const isRefused = (isPersistent || aggregationFacts[chosen as Aggregation].quotient) && !isOfTotals
+  const aggregation = isRefused ? (focus === 'levels' ? 'weighted_sum' : 'first') : chosen
   // A price by events takes no windows.
   const hasWindow = isOfTotals && focus === 'any' && overWindows.includes(aggregation as Aggregation)
   const window = hasWindow ? one.window : undefined
   const each = window?.['window_aggregation'] ?? aggregation
-  const isOfTexts = each === 'unique_count'
+  const isOfTexts = each === 'unique_count' || each === 'persistent_unique_count'
   const isRead = each !== 'count' && !isOfTexts
   const expression = isRead ? one.expression : undefined
   const value = isOfTexts ? (one.fields ?? 'user') : 'n'
@@ -88,7 +94,8 @@ export function meterWire(
   return defined({
     meter: `m${n}`,
     ...one.eventTypes,
-    aggregation,
+    aggregation: each === 'persistent_unique_count' ? 'unique_count' : aggregation,
+    operation: each === 'persistent_unique_count' ? 'action' : undefined,
     ...window,
     value: each === 'count' || expression !== undefined ? undefined : value,
     expression,

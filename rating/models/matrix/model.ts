@@ -7,6 +7,7 @@
 
 import type { Matrix } from '../../../schemas/catalog/models/matrix.js'
 import { greatest, magnitude, scaledOne } from '../../../schemas/money/decimal.js'
+import { levelSize } from '../../aggregations/level.js'
 import { heldIn } from '../../aggregations/registry.js'
 import type { UsageSample } from '../../aggregations/sample.js'
 import type { ChargeBasis } from '../../periods/charge-basis.js'
@@ -42,7 +43,7 @@ export const matrix: UsageModel<Matrix, MatrixTerms, MatrixUsage> = {
   held({ cells }, levels) {
     let held = 0n
     for (const cell of cells.values()) held += magnitude(heldIn(cell, []))
-    for (const level of levels?.values() ?? []) held += magnitude(level)
+    for (const level of levels?.values() ?? []) held += levelSize(level)
     return held
   },
   bound(model) {

@@ -9,6 +9,7 @@
 
 import type { Percentage } from '../../../schemas/catalog/models/percentage.js'
 import type { Scaled } from '../../../schemas/money/decimal.js'
+import type { Level } from '../../aggregations/level.js'
 import { type AggregationState, aggregatorOfMeter } from '../../aggregations/registry.js'
 import { compareEvents, insertionIndex, type UsageSample } from '../../aggregations/sample.js'
 import type { ChargeBasis } from '../../periods/charge-basis.js'
@@ -49,7 +50,7 @@ export interface EventLog {
 
 interface CachedWalk {
   readonly basis: ChargeBasis
-  readonly level: Scaled
+  readonly level: Level
   readonly rewrites: number
   readonly state: AggregationState
   readonly walk: PercentageWalk
@@ -144,7 +145,7 @@ function walkOf(
   basis: ChargeBasis,
   compiled: Compiled<PercentageTerms>,
   usage: PercentageUsage,
-  level: Scaled,
+  level: Level,
 ): CachedWalk {
   const { terms, factor, aggregation } = compiled
   let cached = cachedWalks.get(usage)
@@ -161,7 +162,7 @@ function walkOf(
   return cached
 }
 
-function isCurrent(cached: CachedWalk, basis: ChargeBasis, usage: PercentageUsage, level: Scaled): boolean {
+function isCurrent(cached: CachedWalk, basis: ChargeBasis, usage: PercentageUsage, level: Level): boolean {
   return cached.basis === basis && cached.level === level && cached.rewrites === usage.rewrites
 }
 

@@ -51,6 +51,12 @@ export function quantityFault({ model }: PriceModel, meter: PricedMeter): ModelF
       'them. Use a model of one quantity, such as per_unit or graduated.'
     return { field: 'model', code: 'model_cannot_price_meter', message }
   }
+  if ((model === 'percentage' || model === 'matrix') && aggregation === 'persistent_unique_count') {
+    const message =
+      `The model ${model} prices usage event by event or by cells; the meter ${meter.meter} has an operation and is of who is ` +
+      'present. Use a model of one quantity, such as per_unit or graduated, and a filter on the meter for each cell.'
+    return { field: 'model', code: 'model_cannot_price_meter', message }
+  }
   if (model === 'percentage' && convert !== undefined && convert.round === undefined) {
     const message =
       `The model percentage prices usage event by event; the meter ${meter.meter} converts their sum. Give its convert ` +
