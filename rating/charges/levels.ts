@@ -1,5 +1,5 @@
-// Levels: the values of `weighted_sum`, `time_average` and persistent `unique_count` when a segment begins. Contract section 3: a level is not
-// usage; it belongs to a meter of a subscription, survives changes of price, plan and terms, and carries over through
+// Levels: the values of `weighted_sum`, `time_average` and persistent `unique_count` when a segment begins. Contract
+// section 3: a level is not usage; it belongs to a meter of a subscription, survives changes of price, plan and terms, and carries over through
 // suspensions, cancellations and gaps in which no price uses the meter.
 // Invariants: a level follows from the set of events that are attached to the meter in the subscription, each counted
 // once, however many prices the meter has; it is kept by dimensions, so that a matrix finds it under any cells.

@@ -23,6 +23,8 @@ test.each([
     ],
   ],
   [['aggregation: unique_count', 'value: [user, device.id]']],
+  [['aggregation: unique_count', 'value: user', 'operation: seat.action']],
+  [['aggregation: unique_count', 'value: [user, device.id]', 'operation: action']],
   [['aggregation: sum', 'window: day', 'window_aggregation: max', 'value: gb']],
   [['aggregation: average', 'window: hour', 'window_aggregation: count']],
   [
@@ -42,6 +44,18 @@ test.each([
 })
 
 test.each([
+  [
+    ['aggregation: sum', 'value: n', 'operation: action'],
+    '6:16 unknown_key The aggregation sum takes no operation; unique_count does.',
+  ],
+  [
+    ['aggregation: max', 'window: day', 'window_aggregation: unique_count', 'value: n', 'operation: action'],
+    '8:16 unknown_key The meter with a window takes no operation; unique_count does.',
+  ],
+  [
+    ['aggregation: unique_count', 'value: n', 'operation: a..b'],
+    '6:16 invalid_value The field operation is a path into data, such as usage.tokens.',
+  ],
   [
     ['aggregation: sum', 'expression: cpu +'],
     '5:17 invalid_expression At character 6 of the expression is expected a number, a field of data, a function or (.',
@@ -150,10 +164,16 @@ test('a percentage price cannot follow a sum that is converted, nor an average',
     'convert: { divide_by: 100, round: half_up, places: 12 }',
   ]
   const mean = ['aggregation: average', 'value: n']
+  const present = ['aggregation: unique_count', 'value: n', 'operation: action']
   const byEvent = 'model: percentage, rate: 2'
   expect(codes(converted, byEvent)).toEqual(['13 model_cannot_price_meter'])
   expect(codes(rounded, byEvent)).toEqual([])
   expect(codes(converted, 'model: per_unit, unit_amount: 1')).toEqual([])
+  expect(codes(present, byEvent)).toEqual(['13 model_cannot_price_meter'])
+  expect(codes(present, 'model: matrix, cells: [], default_unit_amount: 1')).toEqual([
+    '13 model_cannot_price_meter',
+  ])
+  expect(codes(present, 'model: per_unit, unit_amount: 1')).toEqual([])
   expect(codes(mean, byEvent)).toEqual(['12 model_cannot_price_meter'])
   expect(codes(mean, 'model: matrix, cells: [], default_unit_amount: 1')).toEqual([
     '12 model_cannot_price_meter',

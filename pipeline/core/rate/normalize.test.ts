@@ -14,6 +14,14 @@ const parsed = parseCatalogValue({
     { meter: 'calls', event_type: 't', aggregation: 'count', filters: { 'request.region': ['eu', 'us'] } },
     { meter: 'tokens', event_type: 't', aggregation: 'sum', value: 'usage.tokens', dimensions: ['model'] },
     { meter: 'users', event_type: 'login', aggregation: 'unique_count', value: 'user' },
+    {
+      meter: 'present',
+      event_type: 'door',
+      aggregation: 'unique_count',
+      value: 'who',
+      operation: 'did.what',
+    },
+    { meter: 'pairs', event_type: 'pair', aggregation: 'unique_count', value: ['a', 'b'], operation: 'what' },
     { meter: 'level', event_type: 'seat', aggregation: 'weighted_sum', value: 'change' },
   ],
   plans: [],
@@ -51,6 +59,19 @@ test('every meter of the type reads its value, filters deciding which', () => {
     ['tokens', '2.5', '2.5', { model: 'm1' }],
   ])
   expect(read('t', { request: { region: 'asia' }, usage: { tokens: 3 } })).toEqual([['tokens', '3', '3', {}]])
+})
+
+test('an operation adds or removes, and any other is refused where it stands', () => {
+  expect(read('door', { who: 7, did: { what: 'add' } })).toEqual([['present', '7', '1', {}]])
+  expect(read('door', '{"who":"7","did":{"what":"re\\u006dove"}}')).toEqual([['present', '7', '-1', {}]])
+  expect(read('pair', { a: 'x', b: 2, what: 'remove' })).toEqual([['pairs', '["x","2"]', '-1', {}]])
+  for (const what of ['Add', 'purge', '', true, 1, null, undefined, {}]) {
+    expect(read('door', { who: 'ann', did: { what } })).toMatchObject({
+      code: 'invalid_value',
+      pointer: '/data/did/what',
+    })
+  }
+  expect(read('door', { did: { what: 'add' } })).toMatchObject({ pointer: '/data/who' })
 })
 
 test('a type that no meter wants is unmetered, and so is an event that every filter leaves out', () => {

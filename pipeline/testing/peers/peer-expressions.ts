@@ -13,7 +13,13 @@ import { nsOf } from '../../../schemas/time.js'
 import { simulate } from '../../simulate/simulate.js'
 
 const record = z.record(z.string(), z.unknown())
-const usage = z.strictObject({ type: z.string(), data: record.default({}), times: z.int().default(1) })
+const usage = z.strictObject({
+  type: z.string(),
+  data: record.default({}),
+  times: z.int().default(1),
+  /** Absent: within the first hours. */
+  at: z.string().optional(),
+})
 
 const expression = z
   .strictObject({
@@ -120,14 +126,19 @@ function eventsOf(one: PeerExpression): object[] {
     ...(quantities === undefined ? {} : { quantities }),
     ...(coupons === undefined ? {} : { coupons }),
   }
-  const used = [...(single === undefined ? [] : [single]), ...usages].flatMap(({ type, data, times }) =>
-    Array.from({ length: times }, () => ({ type, data })),
+  const used = [...(single === undefined ? [] : [single]), ...usages].flatMap(({ type, data, times, at }) =>
+    Array.from({ length: times }, () => ({ type, data, at })),
   )
-  const at = (index: number) => new Date(Date.parse(start) + 3_600_000 + index * 1_000).toISOString()
+  const timeOf = (index: number) => new Date(Date.parse(start) + 3_600_000 + index * 1_000).toISOString()
   return [
     { ...envelope, id: 'created', type: 'weir.subscription.created', data: created },
     ...events.map((event, index) => ({ ...envelope, id: `event-${index}`, ...event })),
-    ...used.map((event, index) => ({ ...envelope, id: `usage-${index}`, ...event, time: at(index) })),
+    ...used.map(({ at, ...event }, index) => ({
+      ...envelope,
+      id: `usage-${index}`,
+      ...event,
+      time: at ?? timeOf(index),
+    })),
   ]
 }
 
