@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
+import { aggregatorOf } from '../aggregations/registry.js'
 import { addSample, newAccumulator } from '../charges/accumulator.js'
 import { at, base, catalogOf, change, pricesOf, scaled, seats } from '../testing/example-subscription.js'
 import {
@@ -44,6 +45,7 @@ const inRegion = (quantity: string, region: string) => ({ quantity, dimensions: 
 type Example = Partial<Vector> & {
   readonly terms: Readonly<Record<string, unknown>>
   readonly level?: string
+  readonly members?: readonly string[]
 }
 
 const examples: Readonly<Record<string, Example>> = {
@@ -99,6 +101,13 @@ const examples: Readonly<Record<string, Example>> = {
     usage: ['5', '2'],
     level: '10',
   },
+  // ann and bob are present; the values 1 and -1 add cy and remove ann.
+  'persistent-unique-count': {
+    terms: { model: 'per_unit', unit_amount: '12' },
+    aggregation: 'persistent_unique_count',
+    usage: ['1', '-1'],
+    members: ['ann', 'bob'],
+  },
   percentile: {
     terms: { model: 'per_unit', unit_amount: '2' },
     aggregation: 'percentile',
@@ -107,16 +116,21 @@ const examples: Readonly<Record<string, Example>> = {
   trial: { terms: { model: 'per_unit', unit_amount: '2', minimum: '10' }, usage: ['3'], trial: true },
 }
 
-function textOf({ terms, level, ...more }: Example): string {
+function textOf({ terms, level, members, ...more }: Example): string {
   const vector: Vector = { name: '', price: 'p', usage: [], amount: '', derivation: '', ...more }
   const { basis: plain, isLevel } = basisOf(terms, vector)
   const basis = { ...plain, meter: { ...plain.meter, percentile: scaled('30') } }
   const accumulator = newAccumulator(basis)
   if (level !== undefined) accumulator.levelsAtStart = new Map([[0, scaled(level)]])
+  if (members !== undefined) accumulator.levelsAtStart = new Map([[0, new Set(members)]])
   for (const [index, sample] of samplesOfVector(basis, vector).entries()) {
     // Levels change on the 11th and the 21st.
     const timeNs = isLevel ? periodStartNs + (BigInt(index + 1) * periodNs) / 3n : sample.timeNs
-    addSample(basis, accumulator, { ...sample, timeNs })
+    addSample(basis, accumulator, {
+      ...sample,
+      timeNs,
+      ...(members === undefined ? {} : { text: sample.quantity > 0n ? 'cy' : 'ann' }),
+    })
   }
   return textFile(
     explanationToText(explainUsage(basis, accumulator, { currency: 'USD', rounding: 'half_up' })),
@@ -125,9 +139,10 @@ function textOf({ terms, level, ...more }: Example): string {
 
 function basisOf(terms: Readonly<Record<string, unknown>>, vector: Vector) {
   const { aggregation = 'sum' } = vector
-  const isLevel = aggregation === 'time_average' || aggregation === 'weighted_sum'
-  // A percentile meter needs its percentile to be parsed: it is put in afterwards.
-  const parsed = aggregation === 'percentile' ? 'sum' : aggregation
+  const isLevel = aggregatorOf(aggregation as 'sum').level !== undefined
+  // A percentile meter needs its percentile to be parsed, a persistent count its operation: they are put in afterwards.
+  const parsed =
+    aggregation === 'percentile' || aggregation === 'persistent_unique_count' ? 'sum' : aggregation
   const basis = basisOfVector(
     { source: '', prices: { p: terms }, vectors: [] },
     { ...vector, aggregation: parsed },
