@@ -43,6 +43,21 @@ function zoned(id: string, zone: string, n: number, time: string): object {
   return event(`dora-${id}`, 'call', 'dora', { n, zone }, time)
 }
 
+function inProject(customer: string, day: number, n: number): object {
+  const time = `2026-01-${String(day).padStart(2, '0')}T1${n}:00:00Z`
+  return event(
+    `${customer}-p${n}`,
+    'call',
+    customer,
+    { n: 313 * (n + 1), project: n % 2 === 0 ? 'x' : 'y' },
+    time,
+  )
+}
+
+function seat(customer: string, action: string, user: string, time: string): object {
+  return event(`${customer}-${action}-${user}`, 'seat', customer, { user, team: 'core', action }, time)
+}
+
 const start = { plan: 'team', plan_version: 1 }
 
 export const told: readonly object[] = [
@@ -77,6 +92,14 @@ export const told: readonly object[] = [
       zoned(`${zone}-${day}`, zone, day * 97 * (n + 1), `2026-01-${String(day).padStart(2, '0')}T08:00:00Z`),
     ),
   ),
+  event('eva', 'weir.customer.upserted', 'eva', { customer_id: 'eva', currency: 'JPY' }),
+  ...['eva', 'finn'].flatMap(customer => [
+    change(customer, 1, 'created', '2026-01-05T00:00:00Z', { plan: 'world', timezone: 'Asia/Tokyo' }),
+    ...[8, 8, 17, 28].map((day, n) => inProject(customer, day, n)),
+    seat(customer, 'add', 'ann', '2026-01-10T00:00:00Z'),
+    seat(customer, 'add', 'bob', '2026-01-20T12:00:00Z'),
+    seat(customer, 'remove', 'ann', '2026-02-10T00:00:00Z'),
+  ]),
   added('acme', 'training', '450', 'one_off'),
   added('bolt', 'goodwill', '12.345', 'credit'),
   ...['acme', 'bolt', 'cora'].flatMap(customer =>
@@ -87,6 +110,10 @@ export const told: readonly object[] = [
 ]
 
 export const toldLater: readonly object[] = [
+  event('finn', 'weir.customer.upserted', 'finn', { customer_id: 'finn', currency: 'JPY' }),
+  seat('eva', 'remove', 'bob', '2026-02-01T00:00:00Z'),
+  inProject('eva', 8, 7),
+  event('finn-taken', 'weir.usage.retracted', 'finn', { event_source: '/prices', event_id: 'finn-p2' }),
   zoned('late', 'b', 4321, '2026-01-30T00:00:00Z'),
   change('dora', 2, 'amended', '2026-02-15T00:00:00Z', { commitments: [] }),
   calls('acme', 'late', 777, '2026-01-14T23:59:59Z'),
