@@ -89,7 +89,7 @@ const details: Readonly<Record<Exclude<NotLinear, 'model_keeps_usage' | 'model_n
   minimum: 'a minimum is held against the amount',
   maximum: 'a maximum is held against the amount',
   inexact_or_included:
-    'included units stand before tiers, or a figure is not exact as a double: a bound that is no whole number, more than 9007 of the currency for one unit',
+    'included units stand before tiers, or a figure is not exact as a double: a bound that is no whole number, an amount for one unit that is below 0 or more than 9007 of the currency',
 }
 
 function totalReason(price: UsagePrice, meter: Meter): WayOfPrice['reasons'] | undefined {

@@ -151,7 +151,13 @@ const cellPrice: fc.Arbitrary<CellPrice> = fc.oneof(
 
 function modelFor(target: Meter): fc.Arbitrary<PriceModel> {
   const models: fc.Arbitrary<PriceModel>[] = [
-    fc.record({ model: fc.constant('per_unit' as const), unitAmount: amount }),
+    fc.record({
+      model: fc.constant('per_unit' as const),
+      unitAmount: fc.oneof(
+        amount,
+        amount.map(one => -one),
+      ),
+    }),
     fc.record({ model: fc.constant('graduated' as const), tiers }),
     fc.record({ model: fc.constant('volume' as const), tiers }),
     stairstep,

@@ -152,9 +152,9 @@ test('a diff on a published version is refused as publishing would be', async ()
   const file = join(weir.dataDir, 'changed.yaml')
   await writeFile(file, month.catalogText.replace('"0.000003"', '"0.000006"'))
   const { code, stderr } = await weir.run('catalog', 'diff', file)
-  expect(code).toBe(1)
+  expect(code).toBe(78)
   expect(stderr).toMatch(
-    /409 conflicting_catalog: Version 1 of the plan starter is published with other content/,
+    /changed\.yaml:\d+: Version 1 of the plan starter is published with other content\..*\(conflicting_catalog\)/,
   )
   const meter = join(weir.dataDir, 'meter.yaml')
   await writeFile(meter, month.catalogText.replace('value: input_tokens', 'value: cached_tokens'))

@@ -117,6 +117,9 @@ const matrix = fc
 
 const model: fc.Arbitrary<Wire> = fc.oneof(
   amount.map(unit_amount => ({ model: 'per_unit', unit_amount })),
+  fc
+    .constantFrom('-0.01', '-3.000000000001')
+    .map(unit_amount => ({ model: 'per_unit', unit_amount, allow_negative: true })),
   quantityModel,
   quantityModel,
   quantityModel,

@@ -1,5 +1,5 @@
 // `per_unit`: q x unit amount.
-// Worked example: 1234 units at 0.002 = 2.468. A negative quantity gives a negative amount.
+// Worked example: 1234 units at 0.002 = 2.468. A negative quantity or unit amount gives a negative amount: 3 at -0.5 = -1.5.
 // Source: Stripe, "Per-unit pricing"; Lago, "Standard charges".
 
 import type { PerUnit } from '../../../schemas/catalog/models/per-unit.js'
