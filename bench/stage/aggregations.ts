@@ -126,13 +126,20 @@ function sampleAt(index: number, place: number, random: Random): UsageSample {
   }
 }
 
+/** As a catalog names it. */
+function meterOf(aggregation: Aggregation): object {
+  return aggregation === 'persistent_unique_count'
+    ? { aggregation: 'unique_count', operation: 'o' }
+    : { aggregation }
+}
+
 function basisOf(aggregation: Aggregation): ChargeBasis {
   const parsed = parseCatalogValue({
     meters: [
       {
         meter: 'm',
         event_type: 't',
-        aggregation,
+        ...meterOf(aggregation),
         ...(aggregation === 'count' ? {} : { value: 'v' }),
         ...(aggregation === 'percentile' ? { percentile: 95 } : {}),
       },

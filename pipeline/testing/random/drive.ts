@@ -46,6 +46,10 @@ export function newCore(
   return new PartitionCore(config, tap, state)
 }
 
+function isOfSameEvent(one: RatedUsageRow, other: RatedUsageRow): boolean {
+  return one.eventSource === other.eventSource && one.eventId === other.eventId && one.price === other.price
+}
+
 /** The net result of the rows that were written. */
 export class Seen {
   readonly history = new MemoryHistory()
@@ -72,6 +76,8 @@ export class Seen {
 
   #rated(row: RatedUsageRow): void {
     this.history.add(row)
+    // What was written and taken back between two looks stands for nothing.
+    if (row.eventCount < 0) this.fresh = this.fresh.filter(one => !isOfSameEvent(one, row))
     if (row.kind === 'usage' && row.price !== '') this.fresh.push(row)
     const sum = this.rows.get(row.chargeId) ?? { amount: 0n, count: 0 }
     this.rows.set(row.chargeId, { amount: sum.amount + row.amount, count: sum.count + row.eventCount })
