@@ -23,7 +23,7 @@ export const mandatory: Readonly<Record<string, string>> = {
   ContractedCost: decimal,
   EffectiveCost: decimal,
   InvoiceIssuerName: 'String',
-  ListCost: decimal,
+  ListCost: 'Decimal(76, 12)', // a sum of two that each may have 38 digits
   PricingQuantity: decimal,
   PricingUnit: 'String',
   ProviderName: 'String',
