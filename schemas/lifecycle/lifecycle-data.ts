@@ -21,6 +21,7 @@ import {
 } from '../json/wire-fields.js'
 import { commitmentsField } from './commitment.js'
 import { gates } from './gates.js'
+import { movedReadingsField } from './moved-readings.js'
 
 /** Of one subscription at a time. */
 const mostCoupons = 20
@@ -144,6 +145,7 @@ export const usageAmendedData = closedObject({
     .nullish()
     .meta({ description: 'The event counts for nothing as long as this amendment is the latest.' }),
   reason: z.string().nullish(),
+  readings: movedReadingsField.optional(),
   ...own,
 }).superRefine(({ type, time, subject, subscriptionid, data, withdrawn }, context) => {
   const amended = [type, time, subject, subscriptionid, data].filter(one => one != null)

@@ -82,9 +82,10 @@ function tooEarly(
   return { code: 'event_time_in_future', detail, pointer: '/data/time' }
 }
 
-/** The rules are those of the event's type, or all of them where the amendment does not tell the type. */
-function inClear({ personal }: Step, { type, data }: UsageAmendment): Rejection | undefined {
-  const parsed = personal.isEmpty || data === undefined ? undefined : parseJson(data)
+/** What was handed over was judged where it came. The rules are those of the event's type, or all of them where the amendment does not tell the type. */
+function inClear({ personal }: Step, { type, data, readings }: UsageAmendment): Rejection | undefined {
+  const parsed =
+    personal.isEmpty || data === undefined || readings !== undefined ? undefined : parseJson(data)
   if (parsed?.kind !== 'ok' || !isRecord(parsed.value)) return undefined
   const [pointer] = personal.inClear(type, parsed.value)
   if (pointer === undefined) return undefined
@@ -95,8 +96,8 @@ function inClear({ personal }: Step, { type, data }: UsageAmendment): Rejection 
 
 /** As of the arrival of the amendment. One that does not bring the type cannot be held against its schema. */
 function unfit({ schemas }: Step, received: ReceivedEvent, amendment: UsageAmendment): Rejection | undefined {
-  const { type, data } = amendment
-  if (schemas.isEmpty || type === undefined || data === undefined) return undefined
+  const { type, data, readings } = amendment
+  if (schemas.isEmpty || type === undefined || data === undefined || readings !== undefined) return undefined
   const parsed = parseJson(data)
   if (parsed.kind !== 'ok' || !isRecord(parsed.value)) return undefined
   const fault = schemas.faultOf(type, parsed.value, received.arrivedAtMs)
@@ -123,7 +124,7 @@ function notYetAmended({ customerId, eventSource, eventId }: UsageAmendment, eve
 
 function amendmentOf(step: Step, received: ReceivedEvent, parsed: UsageAmendment): Amendment {
   const { event, arrivedAtMs, input } = received
-  const { type, eventTimeNs, movedTo, subscriptionId, data, isWithdrawn } = parsed
+  const { type, eventTimeNs, movedTo, subscriptionId, data, readings, isWithdrawn } = parsed
   const bringsAll = type !== undefined && eventTimeNs !== undefined && data !== undefined
   const isReadable = type !== undefined && data !== undefined
   return {
@@ -137,7 +138,12 @@ function amendmentOf(step: Step, received: ReceivedEvent, parsed: UsageAmendment
     movedTo,
     subscriptionId,
     data,
-    content: isReadable ? step.reader.read(step.book.catalog, type, data) : undefined,
+    content:
+      readings !== undefined
+        ? { kind: 'read', readings }
+        : isReadable
+          ? step.reader.read(step.book.catalog, type, data)
+          : undefined,
     correlationId: event.correlationId,
     traceparent: event.traceparent,
   }

@@ -6,8 +6,9 @@
 import { eventData } from '../../../schemas/event/event-data.js'
 import { partitionOf, stableId } from '../../../schemas/identifiers.js'
 import { isRecord, parseJson, stringifyJson } from '../../../schemas/json/json-text.js'
+import { movedSource, readingsToWire } from '../../../schemas/lifecycle/moved-readings.js'
 import { formatInstant } from '../../../schemas/time.js'
-import type { AmendedEvent } from '../state/records.js'
+import type { AmendedEvent, Amendment } from '../state/records.js'
 import type { Step } from '../step/step.js'
 import { holderOf, type Mended } from './mended.js'
 import { payloadFromReadings } from './payload.js'
@@ -28,10 +29,11 @@ export function handOver(
   const holder = holderOf(amended)
   if (holder === undefined) throw new Error('Only an amendment moves an event.')
   const number = String(amended.handovers).padStart(6, '0')
-  const source = `weir:moved/${number}/${stableId('mv', customerId, eventKey, to)}`
+  const source = `${movedSource}${number}/${stableId('mv', customerId, eventKey, to)}`
   amended.handovers += 1
   const named = { event_source: eventSource, event_id: eventId }
-  const data = mended === undefined ? { ...named, withdrawn: true } : { ...named, ...contentOf(step, mended) }
+  const data =
+    mended === undefined ? { ...named, withdrawn: true } : { ...named, ...contentOf(step, mended, holder) }
   const { correlationId } = mended?.event ?? holder
   const event = {
     specversion: '1.0',
@@ -48,11 +50,17 @@ export function handOver(
   step.state.maps.handovers.set(key, { key, partition, event: stringifyJson(event) })
 }
 
-function contentOf(step: Step, { event, raw }: Mended & { kind: 'event' }): Record<string, unknown> {
+/** Of data that no amendment brought the readings go along: they stay what they were, and the data may be put together of them. */
+function contentOf(
+  step: Step,
+  { event, raw }: Mended & { kind: 'event' },
+  holder: Amendment,
+): Record<string, unknown> {
   const { type, timeNs, pinnedSubscriptionId } = event
   const pin = pinnedSubscriptionId === '' ? {} : { subscriptionid: pinnedSubscriptionId }
   const data = dataOf(raw()) ?? dataOf(payloadFromReadings(event, step.book.catalog)) ?? {}
-  return { type, time: formatInstant(timeNs), ...pin, data }
+  const readings = holder.data === undefined ? { readings: readingsToWire(event.readings) } : {}
+  return { type, time: formatInstant(timeNs), ...pin, data, ...readings }
 }
 
 /** Undefined when the text was cut off. */

@@ -1,10 +1,11 @@
-// Makes the JSON of an event whose bytes are gone: each reading is put back at the path of its meter. Sent again, it gives
-// the same readings, so that its dead letter can be redriven.
+// Makes the JSON of an event whose bytes are gone: each reading is put back at the path of its meter, so that its dead letter can
+// be redriven. Invariant: what is put back reads as it did, or is left out; so the result of an expression and of a rounded
+// conversion, which cannot be turned back, is left out, and such an event sent again is refused, not rated otherwise.
 
 import type { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
 import type { Meter } from '../../../schemas/catalog/catalog.js'
 import { passingText } from '../../../schemas/catalog/meter-filter.js'
-import type { MeteredEvent } from '../../../schemas/event/metered-event.js'
+import type { MeteredEvent, MeterReading } from '../../../schemas/event/metered-event.js'
 import { formatInstant } from '../../../schemas/time.js'
 
 type Tree = { [key: string]: Tree | string }
@@ -16,9 +17,17 @@ export function payloadFromReadings(event: MeteredEvent, catalog: CatalogIndex):
     if (meter === undefined) continue
     putFilters(data, meter)
     for (const [name, value] of reading.dimensions) put(data, name.split('.'), value)
-    if (meter.value !== undefined) put(data, meter.value, reading.text)
+    putValue(data, meter, reading)
   }
   return JSON.stringify({ ...envelopeMembers(event), data })
+}
+
+function putValue(data: Tree, { value, values, convert, operation }: Meter, reading: MeterReading): void {
+  if (operation !== undefined) put(data, operation, reading.quantity < 0n ? 'remove' : 'add')
+  if (values !== undefined) {
+    const texts = JSON.parse(reading.text) as string[]
+    for (const [n, path] of values.entries()) put(data, path, texts[n] ?? '')
+  } else if (value !== undefined && convert?.round === undefined) put(data, value, reading.text)
 }
 
 /** The members of the event's JSON beside `data`. */
