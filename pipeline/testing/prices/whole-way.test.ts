@@ -1,5 +1,6 @@
 // Every way in which a price is told, the whole way through a Weir that was started: what its billing runs bill is what
-// `weir simulate` says is due, before and after late facts; every line is posted, explained and reconciled.
+// `weir simulate` says is due, before and after late facts, and what some of them were worked out to by hand; every line is
+// posted, explained and reconciled.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -73,6 +74,36 @@ async function billed(): Promise<Map<string, string>> {
   return new Map(rows.map(({ id, amount }) => [id, Exact.of(amount).toPlaces(12)]))
 }
 
+/** After the first run: customer, price, beginning, amount. */
+const byHand: readonly (readonly [string, string, string, string])[] = [
+  ['acme', 'base', '2026-01-01', '1155.06764011166'], // 1200 less 45 x 1200 / (1200 + 7 x 10 of 31 days, less 20 %)
+  ['acme', 'seats', '2026-02-01', '37.6'], // 9 - 2 = 7: 5 x 7 + 2 x 6 = 47, less 20 %
+  ['bolt', 'goodwill', '2026-01-20', '-12.345'],
+  ['bolt', 'storage', '2026-02-10', '30.535714285714'], // 90 x 9.5 of 28 days
+  ['cora', 'support', '2026-01-15', '16.451612903226'], // 30 x 17 of 31 days
+  ['dora', 'zones', '2026-01-15', '133.855'], // 5 x 3 + 100 x 0.02 + 8630 x 0.01 + (13095 + 17460) x 0.001
+  ['dora', 'minimum', '2026-02-05', '40'], // 60 - 20
+  ['eva', 'cost', '2026-01-05', '1760.666666666667'], // x: 1052 / 3 at 2; y: 500 at 2, 59.33... at 1
+  ['eva', 'kilo', '2026-01-05', '91.69921875'], // 3130 / 1024 x 30
+  ['eva', 'peaks', '2026-01-05', '4225.5'], // 626 + 939 + 1252, by days of Tokyo
+  ['eva', 'present', '2026-01-05', '1606.451612903226'], // (26 + 15.5) of 31 days x 1200
+]
+
+async function expectByHand(): Promise<void> {
+  for (const [customer, price, from, amount] of byHand) {
+    const query = `SELECT toString(sum(amount)) AS amount FROM charges
+      WHERE customer_id = {customer: String} AND price = {price: String} AND toDate(period_from) = {from: String}`
+    const asked = { query, query_params: { customer, price, from }, format: 'JSONEachRow' } as const
+    const [row] = await (await clickhouse.query(asked)).json<{ amount: string }>()
+    expect([customer, price, from, Exact.of(row!.amount).toPlaces(12)]).toEqual([
+      customer,
+      price,
+      from,
+      amount,
+    ])
+  }
+}
+
 async function kinds(): Promise<string[]> {
   const query = 'SELECT DISTINCT kind FROM charges ORDER BY kind'
   const rows = await (await clickhouse.query({ query, format: 'JSONEachRow' })).json<{ kind: string }>()
@@ -98,6 +129,7 @@ test(
     await bill('2026-03-06T00:00:00Z')
     const first = await billed()
     expect(first).toEqual(await due(told, '2026-03-06T00:00:00Z'))
+    await expectByHand()
     await tell(toldLater)
     await bill('2026-03-07T00:00:00Z')
     const owed = await due([...told, ...toldLater], '2026-03-07T00:00:00Z')
